@@ -16,7 +16,7 @@ PYTHON_FOLDERS = ("stylus_ext", "scripts", "tools")
 PAGE_FOLDER = "javascript"
 RETIRED = frozenset(
     "cook cutter desk desks eloquence errand hall heed inquiry kin manners nobody patience pulse"
-    " rendezvous said seat settle shelf somebody spoken telling told tray trays voices whoever"
+    " lend lent rendezvous said seat settle shelf somebody spoken telling told tray trays voices whoever"
     " whom wish workshop".split()
 )
 _PAGE_TOKEN = re.compile(

@@ -16,7 +16,7 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.entry import VIEWS, Description, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.importing import (
     Imported,
-    LentItem,
+    ImportedVector,
     Published,
     PublishedCatalogue,
     PublishedText,
@@ -142,7 +142,7 @@ def _remembered(text: str) -> Imported:
 
 
 _VECTOR_BATCH = 1024
-Take = Callable[[Sequence[LentItem], Matrix], None]
+Take = Callable[[Sequence[ImportedVector], Matrix], None]
 
 
 class ImportVectors:
@@ -169,16 +169,16 @@ class ImportVectors:
         progress: Progress,
     ) -> int:
         """Return the number of entries that got a vector."""
-        lent = 0
+        taken = 0
         for start in range(0, len(places), _VECTOR_BATCH):
             progress.report("taking in vectors", start, len(places))
             some = places[start : start + _VECTOR_BATCH]
             with self._ingest.changing:
-                lent += self._lend(vectors, some, take)
+                taken += self._add_imported(vectors, some, take)
         progress.report("taking in vectors", len(places), len(places))
-        return lent
+        return taken
 
-    def _lend(
+    def _add_imported(
         self, vectors: PublishedVectors, places: Sequence[tuple[int, AdapterKey]], take: Take
     ) -> int:
         entries = self._ingest.store.read([key for _, key in places])
@@ -198,9 +198,9 @@ class ImportVectors:
             take(items, (rows[usable] / lengths[usable, np.newaxis]).astype(np.float32))
         return len(items)
 
-    def _item(self, entry: Entry) -> LentItem:
+    def _item(self, entry: Entry) -> ImportedVector:
         texts = (text_fingerprint(embedded_text(entry, view)) for view in VIEWS)
-        return LentItem(
+        return ImportedVector(
             entry.key, entry.family, tuple(self._made_from(entry.family, text) for text in texts)
         )
 
@@ -208,7 +208,7 @@ class ImportVectors:
 def into(index_write: Callable[[Sequence[VectorItem], Matrix], None]) -> Take:
     """Store the vectors as the index's own, one per view."""
 
-    def take(items: Sequence[LentItem], vectors: Matrix) -> None:
+    def take(items: Sequence[ImportedVector], vectors: Matrix) -> None:
         for place, view in enumerate(VIEWS):
             index_write(
                 [VectorItem(item.key, view, item.family, item.prints[place]) for item in items],

@@ -291,7 +291,7 @@ def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         f"  kept: {answer['kept']:,} adapters, {answer['described']:,} with their published"
         f" descriptions, {answer['changed']:,} new or changed"
     )
-    yield f"  vectors: {answer['lent']:,} published ones taken, {answer['vectors']:,} made"
+    yield f"  vectors: {answer['published']:,} published ones taken, {answer['vectors']:,} made"
     if answer["skipped"]:
         yield f"  left out: {sum(answer['skipped'].values()):,}"
         for reason, count in sorted(

@@ -56,7 +56,7 @@ class PublishedCatalogue(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LentItem:
+class ImportedVector:
     """Owner and family of an imported vector; by view the fingerprint of our text."""
 
     key: AdapterKey

@@ -8,7 +8,12 @@ from pathlib import Path
 from stylus_ext.catalogue.embedders import EndpointEmbedder, QuestionEmbedder
 from stylus_ext.catalogue.embedders.local import model_files
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL
-from stylus_ext.catalogue.vectors import ChromaIndex, LateIndex, LentIndex, remembered_dimensions
+from stylus_ext.catalogue.vectors import (
+    ChromaIndex,
+    ImportedIndex,
+    LateIndex,
+    remembered_dimensions,
+)
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.ports import Embedder, Query, Reranker
@@ -30,7 +35,7 @@ _TOKENS_PER_ENTRY = 180  # both embedded texts of a card of usual length
 ENCODER_KEY = KeyName("encoder", "STYLUS_ENCODER_KEY", OPENAI)
 _FIRST_PROBE_S = 5.0
 
-AnyIndex = ChromaIndex | LateIndex | LentIndex
+AnyIndex = ChromaIndex | LateIndex | ImportedIndex
 
 
 def encoder_key(folder: Path, encoder: Encoder) -> Key | None:
@@ -106,7 +111,7 @@ def open_index(
         questions = QuestionEmbedder(embedder, lambda: embedder.dimensions, lambda: None)
         index = new_index(place, embedder, settings.vectors)
     if accepts_published_vectors(settings.encoder):
-        index = LentIndex(index, place / "lent", DIMENSIONS)
+        index = ImportedIndex(index, place / "lent", DIMENSIONS)
     return questions, index
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from stylus_ext.catalogue.importing import PublishedRefiner
 from stylus_ext.catalogue.refine.rules import CardRefiner
-from stylus_ext.catalogue.vectors import LentIndex
+from stylus_ext.catalogue.vectors import ImportedIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.errors import Cancelled, InvalidInput
@@ -58,13 +58,13 @@ def wide(vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch) -> Embedding
 def taken(
     stylus: Stylus, folder: Path, watch: Watch | None = None, **how: bool
 ) -> tuple[Imported, int, list[str]]:
-    done, lent, notes = import_stylusdocs(
+    done, published, notes = import_stylusdocs(
         stylus.catalogue,
         stylus.settings.encoder,
         ImportInput(format="stylusdocs", folder=str(folder), **how),
         watch or Watch(),
     )
-    return done, lent, [note.code for note in notes]
+    return done, published, [note.code for note in notes]
 
 
 def test_cards_come_with_their_published_descriptions(
@@ -76,11 +76,11 @@ def test_cards_come_with_their_published_descriptions(
         texts={1: "- Ink washes on rice paper.\n- 0.65"},
     )
     with opened(tmp_path, vectors) as stylus:
-        done, lent, notes = taken(stylus, tmp_path / "docs")
+        done, published, notes = taken(stylus, tmp_path / "docs")
         entries = stylus.catalogue.store.read([key(1), key(2)])
         assert (done.read, done.kept, done.described, done.changed) == (3, 2, 1, 2)
         assert done.skipped == {"no Civitai version in its address": 1}
-        assert (lent, notes) == (0, ["vectors_left"])
+        assert (published, notes) == (0, ["vectors_left"])
         assert [
             (entry.text, entry.description.source, entry.weight) for entry in entries.values()
         ] == [
@@ -228,8 +228,8 @@ def test_published_vectors_are_used_where_the_encoder_is_theirs(
     publish(tmp_path / "docs", [adapter(1), adapter(2, download_url=""), adapter(3)])
     with opened(tmp_path, wide, LARGE) as stylus:
         wide.bag.texts.clear()
-        done, lent, notes = taken(stylus, tmp_path / "docs")
-        assert (done.kept, lent, notes) == (2, 2, [])
+        done, published, notes = taken(stylus, tmp_path / "docs")
+        assert (done.kept, published, notes) == (2, 2, [])
         stylus.catalogue.update_vectors(Watch())
         assert wide.bag.texts == [], "nothing is embedded again"
         assert stylus.catalogue.embed.is_current()
@@ -238,7 +238,7 @@ def test_published_vectors_are_used_where_the_encoder_is_theirs(
             assert [hit.key for hit in hits] == [key(3)]
         assert taken(stylus, tmp_path / "docs")[1] == 0, "they are there already"
     with opened(tmp_path, wide, LARGE) as stylus:
-        assert isinstance(stylus.catalogue.index, LentIndex)
+        assert isinstance(stylus.catalogue.index, ImportedIndex)
         assert len(stylus.catalogue.index) == 2
         assert stylus.catalogue.embed.is_current()
 
@@ -262,7 +262,7 @@ def test_into_chroma_on_request(tmp_path: Path, wide: EmbeddingServer) -> None:
     publish(tmp_path / "docs", [adapter(1), adapter(2)])
     with opened(tmp_path, wide, LARGE) as stylus:
         assert taken(stylus, tmp_path / "docs", chroma=True)[1] == 2
-        assert isinstance(stylus.catalogue.index, LentIndex)
+        assert isinstance(stylus.catalogue.index, ImportedIndex)
         assert len(stylus.catalogue.index) == 0
         assert set(stylus.catalogue.index.fingerprints("card")) == {key(1), key(2)}
         assert taken(stylus, tmp_path / "docs", chroma=True)[1] == 0

@@ -1,5 +1,5 @@
 """What every VectorIndex does: the fake, Chroma with exact search, Chroma with its own index, and
-beside lent vectors.
+beside imported vectors.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.catalogue.vectors import ChromaIndex, LentIndex
+from stylus_ext.catalogue.vectors import ChromaIndex, ImportedIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.importing import LentItem
+from stylus_ext.core.importing import ImportedVector
 from stylus_ext.core.ports import VectorIndex
 from tests.fakes import MemoryIndex
 from tests.vectors import WIDE, item, made, unit
@@ -21,7 +21,7 @@ from tests.vectors import WIDE, item, made, unit
 FAMILIES = ("sd1", "sdxl", "flux")
 
 
-@pytest.fixture(params=["memory", "exact", "by chroma", "lent"])
+@pytest.fixture(params=["memory", "exact", "by chroma", "imported"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorIndex]:
     if request.param == "memory":
         yield MemoryIndex()
@@ -29,14 +29,16 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorInde
     chroma = ChromaIndex(
         tmp_path, "bag", WIDE, exact_below=0 if request.param == "by chroma" else 500_000
     )
-    if request.param != "lent":
+    if request.param != "imported":
         yield chroma
         chroma.close()
         return
-    opened = LentIndex(chroma, tmp_path / "lent", WIDE)
-    strangers = [LentItem(AdapterKey.civitai(9000 + at), "strange", ("t", "c")) for at in range(5)]
-    opened.lend(strangers, unit(*(f"stranger {at}" for at in range(5))))
-    opened.remove([one.key for one in strangers])  # what was lent once leaves nothing behind
+    opened = ImportedIndex(chroma, tmp_path / "lent", WIDE)
+    strangers = [
+        ImportedVector(AdapterKey.civitai(9000 + at), "strange", ("t", "c")) for at in range(5)
+    ]
+    opened.add_imported(strangers, unit(*(f"stranger {at}" for at in range(5))))
+    opened.remove([one.key for one in strangers])  # imported vectors leave nothing behind
     yield opened
     opened.close()
 

@@ -99,7 +99,7 @@ def test_an_import_is_a_job(link: EngineLink, tmp_path: Path) -> None:
         texts={1: "- Ink washes on rice paper.\n- 0.65"},
     )
     done = job(link, "import", format="stylusdocs", folder=str(tmp_path / "docs"))["result"]
-    assert (done["kept"], done["described"], done["lent"]) == (2, 1, 0)
+    assert (done["kept"], done["described"], done["published"]) == (2, 1, 0)
     assert done["vectors"] >= 4
     assert [note["code"] for note in done["notes"]] == ["vectors_left"]
     assert (

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from stylus_ext.catalogue.vectors.index import ChromaIndex
-from stylus_ext.catalogue.vectors.standins import LateIndex, LentIndex, remembered_dimensions
+from stylus_ext.catalogue.vectors.standins import ImportedIndex, LateIndex, remembered_dimensions
 
-__all__ = ["ChromaIndex", "LateIndex", "LentIndex", "remembered_dimensions"]
+__all__ = ["ChromaIndex", "ImportedIndex", "LateIndex", "remembered_dimensions"]

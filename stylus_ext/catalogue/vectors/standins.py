@@ -18,7 +18,7 @@ from stylus_ext.catalogue.vectors.matrix import Row, Rows, Snapshot, read_json
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS, View
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
-from stylus_ext.core.importing import LentItem
+from stylus_ext.core.importing import ImportedVector
 from stylus_ext.core.ports import Hit, Matrix, VectorItem
 
 
@@ -99,11 +99,11 @@ def remembered_dimensions(folder: Path, embedder: str) -> int:
     return 0
 
 
-_NAME = "lent"
+_NAME = "lent"  # of its files; kept, since folders of 0.1.0 have it
 _PARTED = " "
 
 
-class LentIndex:
+class ImportedIndex:
     """Implements `VectorIndex`."""
 
     def __init__(self, own: ChromaIndex | LateIndex, folder: Path, dimensions: int) -> None:
@@ -134,7 +134,7 @@ class LentIndex:
     def close(self) -> None:
         self._own.close()
 
-    def lend(self, items: Sequence[LentItem], vectors: Matrix) -> None:
+    def add_imported(self, items: Sequence[ImportedVector], vectors: Matrix) -> None:
         if vectors.shape != (len(items), self._dimensions):
             raise InvalidInput(
                 f"{len(items)} entries came with vectors of the shape {vectors.shape}."
@@ -149,7 +149,7 @@ class LentIndex:
             for hidden in self._hidden.values():
                 hidden.difference_update(str(item.key) for item in items)
 
-    def lent(self) -> dict[AdapterKey, tuple[str, ...]]:
+    def published(self) -> dict[AdapterKey, tuple[str, ...]]:
         """Keys with imported vectors, and per view the fingerprint of the encoder's own."""
         return {AdapterKey.parse(key): prints for key, prints in self._prints().items()}
 
@@ -157,12 +157,12 @@ class LentIndex:
         place = VIEWS.index(view)
         with self._lock:
             hidden = self._hidden[view]
-            lent = {
+            published = {
                 AdapterKey.parse(key): parts[place]
                 for key, parts in self._prints().items()
                 if key not in hidden
             }
-        return {**self._own.fingerprints(view), **lent}
+        return {**self._own.fingerprints(view), **published}
 
     def write(self, items: Sequence[VectorItem], vectors: Matrix) -> None:
         self._own.write(items, vectors)
@@ -188,9 +188,9 @@ class LentIndex:
         snapshot = self._seen(view)
         if not len(snapshot.vectors) or not self._fits(queries):
             return found
-        lent = exact.nearest(snapshot, queries, top, families)
+        published = exact.nearest(snapshot, queries, top, families)
         merged = []
-        for mine, others in zip(found, lent, strict=True):
+        for mine, others in zip(found, published, strict=True):
             hits = [*mine, *(Hit(AdapterKey.parse(key), cosine) for key, cosine in others)]
             merged.append(sorted(hits, key=lambda hit: (-hit.cosine, str(hit.key)))[: max(top, 0)])
         return merged
@@ -202,11 +202,11 @@ class LentIndex:
         if not len(vectors) or not self._fits(queries):
             return found
         with self._lock:
-            lent = (rows >= 0) & np.array(
+            published = (rows >= 0) & np.array(
                 [name not in self._hidden[view] for name in names], dtype=np.bool_
             )
-        found[:, lent] = exact.cosines(
-            vectors, np.ascontiguousarray(queries, dtype=np.float32), rows[lent]
+        found[:, published] = exact.cosines(
+            vectors, np.ascontiguousarray(queries, dtype=np.float32), rows[published]
         )
         return found
 

@@ -13,7 +13,7 @@ from stylus_ext.catalogue.refine.llm import LlmRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL, stylusdocs_in
-from stylus_ext.catalogue.vectors import LentIndex
+from stylus_ext.catalogue.vectors import ImportedIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import Note
@@ -89,7 +89,7 @@ def import_catalogue(
     catalogue: Catalogue, encoder: Encoder, warm: Warm, request: ImportInput, progress: Progress
 ) -> dict[str, Any]:
     """Imports StylusDocs, then makes the vectors that were not published."""
-    imported, lent, notes = import_stylusdocs(catalogue, encoder, request, progress)
+    imported, used, notes = import_stylusdocs(catalogue, encoder, request, progress)
     made, vector_notes = 0, tuple[Note, ...]()
     if request.embed:
         with catalogue.write_lock:
@@ -97,7 +97,7 @@ def import_catalogue(
         warm()
     return {
         **asdict(imported),
-        "lent": lent,
+        "published": used,
         "vectors": made,
         "notes": _notes(catalogue.new_notes(), notes, vector_notes),
     }
@@ -117,7 +117,7 @@ def import_stylusdocs(
     problem = _vectors_problem(encoder, vectors, imported)
     if problem:
         return imported, 0, (Note("vectors_left", problem),)
-    return imported, _lend(catalogue, vectors, places, request.chroma, progress), ()
+    return imported, _add_imported(catalogue, vectors, places, request.chroma, progress), ()
 
 
 def _vectors_problem(encoder: Encoder, vectors: PublishedVectors, imported: Imported) -> str:
@@ -135,7 +135,7 @@ def _vectors_problem(encoder: Encoder, vectors: PublishedVectors, imported: Impo
     )
 
 
-def _lend(
+def _add_imported(
     catalogue: Catalogue,
     vectors: PublishedVectors,
     places: list[tuple[int, AdapterKey]],
@@ -143,14 +143,14 @@ def _lend(
     progress: Progress,
 ) -> int:
     index = catalogue.index
-    if not chroma and isinstance(index, LentIndex):
-        known, write = index.lent(), index.lend
+    if not chroma and isinstance(index, ImportedIndex):
+        known, write = index.published(), index.add_imported
         return ImportVectors(catalogue.ingest, catalogue.embed.made_from, known)(
             vectors, places, write, progress
         )
     prints = [index.fingerprints(view) for view in VIEWS]
-    lent = index.lent() if isinstance(index, LentIndex) else {}
-    own = {key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in lent}
+    imported = index.published() if isinstance(index, ImportedIndex) else {}
+    own = {key: tuple(of.get(key, "") for of in prints) for key in prints[0] if key not in imported}
     return ImportVectors(catalogue.ingest, catalogue.embed.made_from, own)(
         vectors, places, into(index.write), progress
     )
