@@ -279,8 +279,8 @@ def switched_off(script: Any, times: int) -> dict[str, float]:
 
 def timed_generations(script: Any, prompts: list[str]) -> dict[str, float]:
     """Time the hooks without the engine's own time; the first plans load what is lazy."""
-    registry = importlib.import_module("stylus_ext.host.planner_registry")
-    client = registry.current_planner().client
+    planner = importlib.import_module("stylus_ext.host.planner")
+    client = planner.current_planner().client
     ask, spent = client.generation, [0.0]
 
     def timed(*given: Any) -> Any:

@@ -26,6 +26,7 @@ __all__ = ["ALWAYS_VISIBLE", "Request", "Script", "gr", "script_callbacks"]
 Script = scripts.Script
 ALWAYS_VISIBLE = scripts.AlwaysVisible
 _INNER = "process_images_inner"
+_PICTURES = ("png", "jpg", "jpeg", "webp")
 
 
 def option(name: str, default: Any) -> Any:
@@ -131,6 +132,20 @@ def listed_files() -> dict[str, Any]:
     """The Lora extension's objects by stem, as far as tags find them."""
     files = getattr(networks(), "available_networks", None) or {}
     return {stem: files[stem] for stem in listed_stems()}
+
+
+def has_picture(files: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """True if an entry has a picture beside its file, or a preview in the catalogue."""
+    return picture_path(files, entry.get("stem")) is not None or bool(entry.get("preview"))
+
+
+def picture_path(files: Mapping[str, Any], stem: object) -> Path | None:
+    """The preview picture that the host shows for a listed file."""
+    if not isinstance(stem, str) or stem not in files:
+        return None
+    path = Path(str(getattr(files[stem], "filename", files[stem])))
+    names = (f"{path.stem}{middle}.{end}" for middle in ("", ".preview") for end in _PICTURES)
+    return next((picture for name in names if (picture := path.with_name(name)).is_file()), None)
 
 
 def cached_sha256(path: str, stem: str) -> str:

@@ -1,8 +1,6 @@
-"""Fetches what a plan lacks while somebody waits for the picture: files and folders go in, what did
-not come and why comes out.
+"""Fetches the files that a plan lacks while the user waits for the picture.
 
-The engine fetches; here it is followed, told to the user, and stopped as soon as nobody waits any
-more.
+The engine fetches; its job is followed, shown, and stopped as soon as the user stops waiting.
 """
 
 from __future__ import annotations
@@ -12,28 +10,23 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import Cancelled, EngineGone, StylusError
 from stylus_ext.core.fetching import MB, in_mb
 from stylus_ext.core.generation import joined
 from stylus_ext.core.plan import MissingFile
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from stylus_ext.host.engine.client import EngineClient
+    from stylus_ext.host.planner import Planner
 
+logger = logging.getLogger(__name__)
 
 _SLICE_S = 0.02
 _LOOK_EVERY_S = 0.1
 _LONGEST_TEXT = 2000
 FINISHED = frozenset({"done", "failed", "cancelled"})
-
-
-class FetchApi(Protocol):
-    """The engine's jobs, as `engine_client` asks for them."""
-
-    def begin(self, name: str, payload: Mapping[str, Any]) -> str: ...
-    def job(self, job_id: str) -> dict[str, Any]: ...
-    def cancel(self, job_id: str) -> dict[str, Any]: ...
 
 
 class FetchStopped(Cancelled):
@@ -42,9 +35,7 @@ class FetchStopped(Cancelled):
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """By key the stem of what lies in the folders now, what of it is new as sentences, and by key
-    why the others do not.
-    """
+    """Stems of the files that are in the folders now, sentences on new ones, reasons by key."""
 
     stems: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
@@ -53,9 +44,7 @@ class FetchOutcome:
 
 @dataclass(frozen=True, slots=True)
 class FetchUi:
-    """Where the user waits: what is shown to him, and his buttons. `longest_s` 0 waits until it is
-    there.
-    """
+    """The progress line and the buttons of a waiting user; `longest_s` 0 has no timeout."""
 
     say: Callable[[str | None], None]
     interrupted: Callable[[], bool]
@@ -64,13 +53,13 @@ class FetchUi:
 
 
 def fetch(
-    client: FetchApi, files: Sequence[MissingFile], folders: Sequence[str], ui: FetchUi
+    client: EngineClient, files: Sequence[MissingFile], folders: Sequence[str], ui: FetchUi
 ) -> FetchOutcome:
-    """What does not come is in the answer; only the end of the whole generation is raised."""
+    """Fetch files; those that do not come have a reason. Raises only if the user interrupts."""
     job = _HostFetch(
         client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)}
     )
-    named = _named(files)
+    named = joined([f"{file.name} ({in_mb(file.size)})" for file in files])
     began = time.monotonic()
     logger.info("fetching %s", named)
     ui.say(f"Stylus: fetching {named}")
@@ -95,28 +84,23 @@ def fetch(
                 )
             ui.say(f"Stylus: fetching {named}{_how_far(job.status)}")
     finally:
-        job.leave()
+        job.left.set()
         ui.say(None)
     return _came(job, files)
 
 
 class _HostFetch:
-    """One job of the engine, in a thread of its own: an engine that does not answer keeps nobody
-    from pressing Interrupt.
+    """Follows one job in a thread, so that a silent engine does not block Interrupt.
+
+    Setting `left` stops the job without waiting for it.
     """
 
-    def __init__(self, client: FetchApi, payload: Mapping[str, Any]) -> None:
+    def __init__(self, client: EngineClient, payload: Mapping[str, Any]) -> None:
         self._client, self._payload = client, payload
-        self._left = threading.Event()
+        self.left = threading.Event()
         self.over = threading.Event()
         self.status: Mapping[str, Any] = {}
         self.problem = ""
-
-    def leave(self) -> None:
-        """Nobody waits any more: a job that still runs is stopped, and that is waited for by nobody
-        either.
-        """
-        self._left.set()
 
     def run(self) -> None:
         try:
@@ -134,7 +118,7 @@ class _HostFetch:
 
     def _follow(self, job_id: str) -> None:
         while self.status.get("state") not in FINISHED:
-            if self._left.wait(_LOOK_EVERY_S if self.status else 0.0):
+            if self.left.wait(_LOOK_EVERY_S if self.status else 0.0):
                 self._client.cancel(job_id)
                 return
             self.status = self._client.job(job_id)
@@ -163,16 +147,48 @@ def _none(files: Sequence[MissingFile], why: str) -> FetchOutcome:
     )
 
 
-def _named(files: Sequence[MissingFile]) -> str:
-    """What is missing, and how large it is."""
-    return joined([f"{file.name} ({in_mb(file.size)})" for file in files])
-
-
 def _how_far(job: Mapping[str, Any]) -> str:
-    """Of the bytes of all files; what comes before and after has no length."""
+    """Progress in bytes of all files; steps before and after have no length."""
     step, done, total = str(job.get("step") or ""), job.get("done") or 0, job.get("total") or 0
     if not step.startswith("Fetching") or not total:
         return f": {step[0].lower()}{step[1:]}" if step else ""
     eta = job.get("eta_s")
     left = "" if eta is None else f", about {max(1, round(eta))} s left"
     return f": {done / MB:,.1f} of {total / MB:,.1f} MB{left}"
+
+
+class HostDownloads:
+    """Downloads of one planner; `line` is shown in the panel while files arrive."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+        self.line = ""
+        self.begun: set[str] = set()
+        """Jobs that no generation waits for."""
+
+    def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> FetchOutcome:
+        """Fetch files for the picture that is being made."""
+        from stylus_ext.host import compat, options  # a planner can be made without the host
+
+        compat.forget_skip()
+        longest_s = 60.0 * float(options.own("fetch_minutes"))
+        ui = FetchUi(self._say, self._planner.interrupted, compat.skipped, longest_s)
+        return fetch(self._planner.client, files, folders, ui)
+
+    def list_finished(self) -> None:
+        """Make the host list the files of finished jobs, before the next picture."""
+        from stylus_ext.host import compat
+
+        for job_id in sorted(self.begun):
+            try:
+                job = self._planner.client.job(job_id)
+            except StylusError:  # its engine is gone, and with it the job
+                self.begun.discard(job_id)
+                continue
+            if job["state"] in FINISHED:
+                self.begun.discard(job_id)
+                compat.list_anew(file["stem"] for file in (job["result"] or {}).get("fetched", ()))
+
+    def _say(self, text: str | None) -> None:
+        self.line = text or ""
+        self._planner.say(text)

@@ -1,37 +1,38 @@
-"""One generation: the host's `p` and the panel's values go in; its prompt lists and infotext fields
-are what changes.
+"""One generation: asks the engine for texts and writes them into the host's `p`.
 
-Everything is planned first and written in one go, so that whatever goes wrong leaves the prompts as
-they were.
+Everything is planned first and written at once, so that an error leaves the prompts unchanged.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stylus_ext.core.entry import KINDS
-from stylus_ext.core.errors import (
-    Cancelled,
-    Note,
-    StylusError,
-)
+from stylus_ext.core.errors import Cancelled, Note, StylusError
 from stylus_ext.core.family import ANY, UNKNOWN
-from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, ImageMask, Texts
+from stylus_ext.core.generation import (
+    GenerationAnswer,
+    GenerationRequest,
+    ImageMask,
+    Texts,
+    request_to_json,
+)
+from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
-from stylus_ext.host.fetching import FetchStopped
-from stylus_ext.host.infotext import Picture
-from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
-from stylus_ext.host.plan_request import GenerationRequests, waits
-from stylus_ext.host.planner import MadePicture, Planner
-from stylus_ext.host.planner_registry import current_planner, show_notes
+from stylus_ext.host.fetching import FetchOutcome, FetchStopped
+from stylus_ext.host.infotext import AppliedGeneration, Picture, texts_of, write
+from stylus_ext.host.permissions import needs_offer
+from stylus_ext.host.planner import MadePicture, Planner, current_planner, last_notes, timeouts
+from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
 
@@ -52,83 +53,56 @@ _UNKNOWN_FAMILY = Note(
     " wanted were considered; choose its family in the panel.",
 )
 _NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
-_INTERRUPTED = "Stylus was interrupted; the prompt was left as it was."
-
-
-@dataclass(frozen=True, slots=True)
-class _Decided:
-    """What the lists of `p` become, and what is said about it."""
-
-    texts: Texts
-    pictures: tuple[Picture, ...]
-    notes: Sequence[Note]
-    family: str
-    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    compared: bool = False
+_DISABLED = Note(
+    "disabled", "Stylus did nothing: extra networks are switched off for this generation."
+)
+ANSWERS, NOT_FETCHED = "stylus_answers", "stylus_not_fetched"
+"""Attributes of the host's `p`, which the cells of a grid share: their `p` are copies of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """`p` belongs to the host; `values` have been read and found right."""
+    """`p` belongs to the host; `values` are valid."""
 
     p: Any
     values: PanelValues
     planner: Planner
 
     def run(self, notes: Sequence[Note]) -> AppliedGeneration:
-        """Plans, then writes; a trouble becomes a note, and the prompts stay."""
-        notes_so_far = [*notes, *self.planner.notes]
+        """Plan, then write; an error becomes a note and leaves the prompts unchanged."""
         before = texts_of(self.p)
         try:
-            done = self._answer(before)
-        except Cancelled as stop:
-            text = (
-                f"{stop} The prompt was left as it was."
-                if isinstance(stop, FetchStopped)
-                else _INTERRUPTED
-            )
-            notes_so_far.append(Note("cancelled", text))
-            return AppliedGeneration(
-                before, (), infotext.of_generation(self.values, "", notes_so_far), notes_so_far
-            )
+            return self._apply(before, list(notes))
+        except FetchStopped as stop:
+            failure = Note("cancelled", f"{stop} The prompt was left as it was.")
+        except Cancelled:
+            failure = Note("cancelled", "Stylus was interrupted; the prompt was left as it was.")
         except StylusError as error:
             logger.info("no plan: %s", error)
-            notes_so_far.append(
-                Note("failed", f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}")
-            )
-            return AppliedGeneration(
-                before, (), infotext.of_generation(self.values, "", notes_so_far), notes_so_far
-            )
-        notes_so_far += done.notes
-        if done.compared:
-            _repeat_first_batch(self.p, self._batch_size())
-        write(self.p, done.texts)
-        shared = infotext.of_generation(self.values, done.family, notes_so_far)
-        work = AppliedGeneration(
-            done.texts, done.pictures, shared, list(dict.fromkeys(notes_so_far))
-        )
-        work.named = done.named
-        self._remember(work)
-        return work
+            text = f"Stylus left the prompt as it was: {str(error).removeprefix(LEFT)}"
+            failure = Note("failed", text)
+        return _unchanged(before, self.values, [*notes, failure])
 
-    def _answer(self, before: Texts) -> _Decided:
+    def _apply(self, before: Texts, notes: list[Note]) -> AppliedGeneration:
         if self.planner.interrupted():
             raise Cancelled("It was interrupted before it began.")
-        self.planner.downloads.take_in()
+        if self.planner.downloads.begun:
+            self.planner.downloads.list_finished()
         settings, family = self.settings()
-        settings, more = self.planner.composing.allowed(
-            self.p, settings, options.timeouts().ready_s
-        )
+        if needs_offer(settings):
+            ready_s = timeouts().ready_s
+            settings, more = self.planner.permissions.allowed(self.p, settings, ready_s)
+            notes += more
         stems, unknown = self.stems(family)
-        notes = [*_unlisted(before), *unknown, *more]
+        notes += [*_unlisted_tags(before), *unknown]
         if not stems and family == UNKNOWN:
-            return _Decided(before, _pictures(before, ()), notes, family)
+            return self._written(before, GenerationAnswer(before, ()), family, notes)
         corrections, more = self._corrections(family)
         notes += more
         request = GenerationRequest(
             before,
             self._seeds(),
-            self._batch_size(),
+            max(1, int(self.p.batch_size)),
             options.plan_values(settings),
             tuple(stems),
             description=self._description(before),
@@ -137,28 +111,40 @@ class Generation:
             compare=self.values.compare,
         )
         answer, more = self._ask(request, family)
-        return _Decided(
+        return self._written(before, answer, family, [*notes, *more, *answer.notes])
+
+    def _written(
+        self, before: Texts, answer: GenerationAnswer, family: str, notes: Sequence[Note]
+    ) -> AppliedGeneration:
+        """Write the answer into `p`, and remember its pictures."""
+        if answer.compared:
+            _repeat_first_batch(self.p)
+        write(self.p, answer.texts)
+        work = AppliedGeneration(
             answer.texts,
             _pictures(before, answer.masks),
-            [*notes, *more, *answer.notes],
-            family,
-            {adapter.stem: (adapter.key, adapter.name) for adapter in answer.adapters},
-            answer.compared,
+            infotext.of_generation(self.values, family, notes),
+            list(dict.fromkeys(notes)),
+            named={adapter.stem: (adapter.key, adapter.name) for adapter in answer.adapters},
         )
+        for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
+            self.planner.made[int(seed), work.pictures[image].prompt] = MadePicture(
+                work.texts.positive[image], work.texts.negative[image], work.fields(image)
+            )
+        return work
 
     def stems(self, family: str) -> tuple[list[str], list[Note]]:
-        """What may be picked for this checkpoint; for a preview as well."""
+        """Stems that may be picked for this checkpoint; used by previews too."""
         stems = compat.listed_stems()
         if family != UNKNOWN:
             return stems, []
         notes = [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
-        wanted = set(self.planner.always(options.timeouts(), waits(self.p)))
+        wanted = set(self.planner.always(timeouts(), waits(self.p)))
         return [stem for stem in stems if stem in wanted], notes
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
-        """The corrections of a preview for just this prompt, or the locked set."""
-        session_id = self.values.session_id
-        session = self.planner.sessions.of(session_id) if session_id else None
+        """Corrections of a preview for this prompt, or the locked set."""
+        session = _session(self.planner, self.values)
         prompt = getattr(self.p, "prompt", "")
         if session is None or not isinstance(prompt, str):
             return None, []
@@ -167,13 +153,15 @@ class Generation:
         return session.corrections(prompt, negative if isinstance(negative, str) else "", family)
 
     def _ask(self, request: GenerationRequest, family: str) -> tuple[GenerationAnswer, list[Note]]:
-        """With what may be fetched where that is wanted, else with what is on disk."""
+        """Ask with downloads where they are wanted and allowed, else with files on disk."""
         requests = GenerationRequests(self.p, self.planner)
         if not self.values.downloads or family == UNKNOWN:
             return requests.ask(request), []
-        why = self.planner.downloads.why_not(self.p, waits(self.p))
-        if why:
-            note = Note("no_downloads", f"Only LoRAs on disk were considered. {why}")
+        limits = timeouts()
+        timeout_s = limits.ready_s if waits(self.p) else limits.cold_s
+        reason = self.planner.permissions.downloads_refused(self.p, timeout_s)
+        if reason:
+            note = Note("no_downloads", f"Only LoRAs on disk were considered. {reason}")
             return requests.ask(request), [note]
         return requests.fetch_and_ask(request)
 
@@ -191,9 +179,6 @@ class Generation:
             settings = replace(settings, selection=replace(settings.selection, family=family))
         return settings, family
 
-    def _batch_size(self) -> int:
-        return max(1, int(self.p.batch_size))
-
     def _seeds(self) -> tuple[int, ...]:
         count = len(self.p.all_prompts)
         if self.values.seed != FOLLOW:
@@ -202,7 +187,7 @@ class Generation:
         return tuple((seeds + [seeds[-1]] * count)[:count])
 
     def _allowed_kinds(self) -> tuple[str, ...] | None:
-        """An inpainted spot keeps the picture's scene and style, unless they are asked for."""
+        """Kinds without scene and style for inpainting, unless the options allow them."""
         if not is_inpainting(self.p) or options.own("inpaint_styles"):
             return None
         return tuple(kind for kind in KINDS if kind not in _SCENERY)
@@ -217,16 +202,9 @@ class Generation:
             return ""
         return compat.describe(images[0])
 
-    def _remember(self, work: AppliedGeneration) -> None:
-        for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
-            made = MadePicture(
-                work.texts.positive[image], work.texts.negative[image], work.fields(image)
-            )
-            self.planner.remember(int(seed), work.pictures[image].prompt, made)
 
-
-def _unlisted(texts: Texts) -> list[Note]:
-    """A name of the user's own that may cost the picture every LoRA, ours as well."""
+def _unlisted_tags(texts: Texts) -> list[Note]:
+    """A note on tags of the user that the host does not know."""
     written = [text for text in dict.fromkeys((*texts.positive, *texts.hr_positive)) if "<" in text]
     names = compat.unlisted(
         tag.name
@@ -250,8 +228,9 @@ def is_inpainting(p: Any) -> bool:
     return getattr(p, "image_mask", None) is not None or getattr(p, "latent_mask", None) is not None
 
 
-def _repeat_first_batch(p: Any, batch_size: int) -> None:
-    """The host goes through its lists batch by batch, as many times as `n_iter` says."""
+def _repeat_first_batch(p: Any) -> None:
+    """Add the first batch once more to the host's lists."""
+    batch_size = max(1, int(p.batch_size))
     for name in _LISTS:
         values = getattr(p, name, None)
         if isinstance(values, list) and values:
@@ -260,9 +239,7 @@ def _repeat_first_batch(p: Any, batch_size: int) -> None:
 
 
 def _pictures(before: Texts, masks: Sequence[ImageMask]) -> tuple[Picture, ...]:
-    """With the prompts that each picture had before; those of the first batch once more, where it
-    is repeated.
-    """
+    """The pictures with their prompts before Stylus; a repeated first batch comes last."""
     pairs = list(zip(before.positive, before.negative, strict=True))
     given = masks or [ImageMask()] * len(pairs)
     return tuple(
@@ -270,55 +247,151 @@ def _pictures(before: Texts, masks: Sequence[ImageMask]) -> tuple[Picture, ...]:
     )
 
 
-def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration | None:
+def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration:
     """Run Stylus for `p`; notes go under the picture, into the infotext and the panel."""
     infotext.forget(p.extra_generation_params)
+    if isinstance(reading, ValuesReading) and getattr(p, "disable_extra_networks", False):
+        reading = _DISABLED
+    if isinstance(reading, ValuesReading):
+        try:
+            work = _work(p, reading)
+        except Exception as error:  # the host's edge: a generation goes on whatever is wrong here
+            logger.exception("Stylus could not choose LoRAs")
+            text = f"Stylus left the prompt as it was, because of an error of its own: {error!r}"
+            reading = Note("failed", text)
     if isinstance(reading, Note):
-        return _only_says(p, reading)
-    if getattr(p, "disable_extra_networks", False):
-        return _only_says(
-            p,
-            Note(
-                "disabled",
-                "Stylus did nothing: extra networks are switched off for this generation.",
-            ),
-        )
-    try:
-        work = _worked(p, reading)
-    except Exception as error:  # the host's edge: a generation goes on whatever is wrong here
-        logger.exception("Stylus could not choose LoRAs")
-        return _only_says(
-            p,
-            Note(
-                "failed",
-                f"Stylus left the prompt as it was, because of an error of its own: {error!r}",
-            ),
-        )
-    show_notes(p, work.notes)
+        work = _unchanged(texts_of(p), PanelValues(), [reading])
+    texts = [note.text for note in work.notes]
+    last_notes[:] = texts
+    for text in texts:
+        compat.comment(p, text if text.startswith("Stylus") else f"Stylus: {text}")
     return work
 
 
-def _worked(p: Any, reading: ValuesReading) -> AppliedGeneration:
+def _work(p: Any, reading: ValuesReading) -> AppliedGeneration:
     planner, values = current_planner(), reading.values
     work = continued(p, values, planner) if _may_continue(p, values) else None
     if work is None:
         work = Generation(p, values, planner).run(reading.notes)
     else:
         work.notes[:0] = reading.notes
-    session = planner.sessions.of(values.session_id) if values.session_id else None
+    session = _session(planner, values)
     if session is not None:
         session.made = work, tuple(map(int, p.all_seeds))
     return work
 
 
 def _may_continue(p: Any, values: PanelValues) -> bool:
-    """Whether the picture may be an earlier one, gone on with."""
+    """True if this may continue an earlier picture."""
     upscaled = getattr(p, "txt2img_upscale", False)
     return bool(values.replay or upscaled or getattr(p, "init_images", None))
 
 
-def _only_says(p: Any, note: Note) -> AppliedGeneration:
-    show_notes(p, [note])
-    return AppliedGeneration(
-        texts_of(p), (), infotext.of_generation(PanelValues(), "", [note]), [note]
+def _session(planner: Planner, values: PanelValues) -> PreviewSession | None:
+    return planner.sessions.of(values.session_id) if values.session_id else None
+
+
+def _unchanged(before: Texts, values: PanelValues, notes: list[Note]) -> AppliedGeneration:
+    return AppliedGeneration(before, (), infotext.of_generation(values, "", notes), notes)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequests:
+    """Sends the requests of the generation `p`; missing files are fetched between two."""
+
+    p: Any
+    planner: Planner
+
+    def ask(self, request: GenerationRequest) -> GenerationAnswer:
+        """Ask; then again without files that are gone since the host listed them."""
+        answer = self._ask(request)
+        stems = request.stems or ()
+        used = {adapter.stem for adapter in answer.adapters if adapter.on_disk}
+        gone = compat.gone_stems(used.intersection(stems))
+        if not gone:
+            return answer
+        rest = self.ask(replace(request, stems=tuple(stem for stem in stems if stem not in gone)))
+        return replace(rest, notes=(*map(_gone_note, sorted(gone)), *rest.notes))
+
+    def fetch_and_ask(self, request: GenerationRequest) -> tuple[GenerationAnswer, list[Note]]:
+        """Ask for missing files, fetch them, and ask again."""
+        wide = replace(request, downloads=True)
+        answer = self.ask(wide)
+        if not answer.missing:
+            return answer, []
+        missing = {str(file.key): file for file in answer.missing}
+        known: dict[str, str] | None = getattr(self.p, NOT_FETCHED, None)
+        reasons = {} if known is None else known  # other cells of a grid do not try again
+        came = self._fetch([file for key, file in missing.items() if key not in reasons])
+        reasons |= {**came.failed, **_unlisted(came.stems)}
+        without = {key: text for key, text in reasons.items() if key in missing}
+        stems = tuple(compat.listed_stems())
+        answer = self.ask(replace(wide, stems=stems, without=without))
+        return answer, [Note("fetched", text) for text in came.messages]
+
+    def _ask(self, request: GenerationRequest) -> GenerationAnswer:
+        known: dict[str, GenerationAnswer] | None = getattr(self.p, ANSWERS, None)
+        known = {} if known is None else known
+        key = json.dumps(request_to_json(request), sort_keys=True)
+        if key in known:
+            return known[key]
+        folders = compat.lora_folders()
+        unread = self.planner.folders_to_read(folders, compat.listing())
+        request = replace(request, lora_dirs=tuple(folders if request.downloads else unread))
+        composer = request.settings["selection"]["composer"]
+        answer = self.planner.generation(request, timeouts(composer), waits(self.p))
+        if answer.state.repeatable:
+            known[key] = answer
+        return answer
+
+    def _fetch(self, files: Sequence[MissingFile]) -> FetchOutcome:
+        if not files:
+            return FetchOutcome()
+        came = self.planner.downloads.fetch(files, compat.lora_folders())
+        compat.list_anew(came.stems.values())
+        return came
+
+
+def waits(p: Any) -> bool:
+    """True if a user of the page waits, who sees the progress."""
+    return not getattr(p, "is_api", False)
+
+
+def _gone_note(stem: str) -> Note:
+    return Note(
+        "gone",
+        f"{stem} would have been used, but its file is gone; the WebUI lists it until its LoRAs are"
+        " refreshed.",
     )
+
+
+def _unlisted(stems: Mapping[str, str]) -> dict[str, str]:
+    """Reasons for fetched files that the host does not list."""
+    listed = set(compat.listed_stems())
+    return {
+        key: f"{stem} is on disk, but the WebUI does not list it among its LoRAs."
+        for key, stem in stems.items()
+        if stem not in listed
+    }
+
+
+def caller_payload(planner: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan's payload from the API or the page, with this WebUI's settings, family and LoRAs."""
+    settings = options.read_settings()
+    family = loaded_family(planner.remembered)
+    if family.known:
+        settings = replace(settings, selection=replace(settings.selection, family=family.family))
+    values = options.plan_values(settings)
+    overrides = payload.get("settings")
+    for section, leaves in overrides.items() if isinstance(overrides, Mapping) else ():
+        values[section] = (
+            {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
+        )
+    folders = compat.lora_folders()
+    read = planner.folders_to_read(folders, compat.listing())
+    return {
+        **payload,
+        "settings": values,
+        "stems": compat.listed_stems(),
+        "lora_dirs": folders if payload.get("downloads") else read,
+    }

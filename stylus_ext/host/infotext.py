@@ -1,5 +1,6 @@
-"""The compact "Stylus ..." fields of an infotext: what was decided goes in, fields come out, and
-the way back for a paste.
+"""The "Stylus ..." fields of an infotext: written with a generation's texts, read by a paste.
+
+The host is imported inside functions; the fields themselves need none.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.generation import Texts
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host.values import KINDS, PanelValues, read_values
@@ -55,13 +57,15 @@ _NOTE_CODES = frozenset(
         "chat_failed",
     }
 )
+_HIRES = (
+    ("Hires prompt", "all_hr_prompts", "all_prompts"),
+    ("Hires negative prompt", "all_hr_negative_prompts", "all_negative_prompts"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What was decided for one picture: its prompts before Stylus, the stems that are on in its
-    first pass, and those that its mask turned off.
-    """
+    """One picture: its prompts before Stylus, stems on in its first pass, stems off by its mask."""
 
     prompt: str
     negative: str
@@ -70,19 +74,13 @@ class Picture:
 
 
 def forget(params: MutableMapping[str, Any]) -> None:
-    """What an earlier batch or another cell of a grid left behind (HOST.md d): the host itself
-    never takes it away.
-    """
+    """Remove the fields of an earlier batch or grid cell, which the host keeps."""
     for name in (*OURS, HASHES):
         params.pop(name, None)
 
 
-def left_behind(params: Mapping[str, Any]) -> bool:
-    return VERSION in params
-
-
 def settings_text(values: PanelValues) -> str:
-    """What differs from Stylus' own defaults, without a comma or a colon: those would be quoted."""
+    """Settings that differ from the defaults, without comma or colon: those would be quoted."""
     plain = PanelValues()
     changed = [name for name in _SETTING_NAMES if getattr(values, name) != getattr(plain, name)]
     return " ".join(f"{name}={_word(getattr(values, name))}" for name in changed)
@@ -92,15 +90,13 @@ _PATH = re.compile(r"""(?<![\w/:.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s,;]""")
 
 
 def _without_paths(text: str) -> str:
-    """Pictures are shown to strangers, and a path often has its owner's name; where it ends cannot
-    be told, so the rest goes too.
-    """
+    """Cut a text at its first path: pictures are published, and paths contain user names."""
     found = _PATH.search(text)
     return text if found is None else f"{text[: found.start()].rstrip()} ..."
 
 
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
-    """The fields that all pictures of a generation share."""
+    """Fields that all pictures of a generation share."""
     texts = " ".join(
         dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _NOTE_CODES)
     )
@@ -110,9 +106,7 @@ def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> di
 
 
 def of_picture(picture: Picture, positive: str, negative: str) -> dict[str, str]:
-    """This picture's own: its prompts before Stylus where it changed them, and which adapters its
-    mask turned on and off.
-    """
+    """A picture's own fields: its prompts before Stylus where they changed, and its mask."""
     mask = " ".join([*(f"+{stem}" for stem in picture.on), *(f"-{stem}" for stem in picture.off)])
     before = picture.prompt if picture.prompt != positive else ""
     before_negative = picture.negative if picture.negative != negative else ""
@@ -120,7 +114,7 @@ def of_picture(picture: Picture, positive: str, negative: str) -> dict[str, str]
 
 
 def _filled(found: Mapping[str, str]) -> dict[str, str]:
-    """An empty value cannot be read back by the host."""
+    """Drop empty values, which the host cannot read back."""
     return {name: value for name, value in found.items() if value.strip()}
 
 
@@ -128,11 +122,17 @@ def _word(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value).lower()
 
 
+def tags_of(prompt: str) -> tuple[str, ...]:
+    return tuple(
+        prompt[tag.start : tag.end]
+        for tag in parse_prompt(prompt).user_tags
+        if tag.kind in ADAPTER_KINDS
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A set that was chosen before: the tags that the prompt has to carry exactly, and the fields
-    to write again.
-    """
+    """An earlier selection: the tags that the prompt must contain, and the fields to write."""
 
     prompt: str
     tags: tuple[str, ...]
@@ -145,9 +145,7 @@ class Replay:
         )
 
     def fits(self, prompts: Sequence[str]) -> bool:
-        """Whether one of these texts (with styles, without them) still carries the tags; without
-        tags, whether it is the text.
-        """
+        """True if a text still has exactly the tags; without tags, if it is the same text."""
         if not self.tags:
             return self.prompt in prompts
         return any(Counter(tags_of(prompt)) == Counter(self.tags) for prompt in prompts)
@@ -158,7 +156,7 @@ class Replay:
 
 
 def load_replay(text: str) -> Replay | None:
-    """What `dump` wrote; anything else is as if nothing had been pasted."""
+    """Read what `dump` wrote; None for anything else."""
     try:
         data = json.loads(text) if text else None
         return (
@@ -171,19 +169,11 @@ def load_replay(text: str) -> Replay | None:
 
 
 def replay_of(params: Mapping[str, Any]) -> Replay | None:
-    """From an infotext as the host has read it; None if Stylus had no part in the picture."""
+    """The selection in a parsed infotext; None without Stylus."""
     if VERSION not in params:
         return None
     prompt = str(params.get("Prompt", ""))
     return Replay(prompt, tags_of(prompt), _ours(params))
-
-
-def tags_of(prompt: str) -> tuple[str, ...]:
-    return tuple(
-        prompt[tag.start : tag.end]
-        for tag in parse_prompt(prompt).user_tags
-        if tag.kind in ADAPTER_KINDS
-    )
 
 
 def _ours(params: Mapping[str, Any]) -> dict[str, str]:
@@ -191,9 +181,7 @@ def _ours(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def pasted_values(params: Mapping[str, Any]) -> PanelValues:
-    """The panel for an infotext; what is not said there has Stylus' own default, and without Stylus
-    it is off.
-    """
+    """The panel's values for an infotext, with defaults for missing ones; off without Stylus."""
     if VERSION not in params:
         return PanelValues()
     given: dict[str, Any] = {"enabled": True}
@@ -210,7 +198,7 @@ def pasted_values(params: Mapping[str, Any]) -> PanelValues:
 
 
 def pasted(name: str, params: Mapping[str, Any]) -> Any:
-    """One component's value; the hidden one gets the set that can be replayed."""
+    """The pasted value of one component; `replay` gets the selection."""
     if name == "replay":
         replay = replay_of(params)
         return "" if replay is None else replay.dump()
@@ -229,9 +217,7 @@ def _value(kind: type, text: str) -> Any:
 
 
 def whole_texts(infotext: str) -> tuple[str, str]:
-    """The prompts of an infotext as they stand there: the host's own reader takes the text of
-    styles out of them.
-    """
+    """The prompts of an infotext; the host's reader would remove the text of styles."""
     lines = infotext.strip().split("\n")[:-1]
     start = next(
         (number for number, line in enumerate(lines) if line.startswith("Negative prompt:")),
@@ -239,3 +225,141 @@ def whole_texts(infotext: str) -> tuple[str, str]:
     )
     negative = "\n".join(lines[start:]).removeprefix("Negative prompt:").strip()
     return "\n".join(lines[:start]), negative
+
+
+@dataclass
+class AppliedGeneration:
+    """The written texts and fields of a generation.
+
+    `pictures` is empty if nothing was chosen; `named` has key and name by the stem in a tag.
+    """
+
+    texts: Texts
+    pictures: tuple[Picture, ...]
+    shared: dict[str, str]
+    notes: list[Note] = field(default_factory=list)
+    lost: bool = False
+    first_hashes: str | None = None
+    latest: int = 0
+    boxes: tuple[Any, Any] | None = None
+    named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
+        """Write the fields of the batch's first picture; a note if our tags are gone."""
+        first = number * size
+        note = None
+        if not self.lost and not self._still_there(prompts, first):
+            self.lost = True
+            note = Note(
+                "overwritten",
+                "Another script changed the prompts after Stylus, so its LoRAs are not in them.",
+            )
+            self.notes.append(note)
+            self.shared[NOTES] = " ".join(filter(None, (self.shared.get(NOTES, ""), note.text)))
+        forget(p.extra_generation_params)
+        self.of_image(p, first)
+        return note
+
+    def of_image(self, p: Any, image: int) -> None:
+        """Write this picture's fields, which the host copies into its infotext."""
+        params, fields = p.extra_generation_params, self.fields(image)
+        for name in set(OURS) - set(fields):
+            params.pop(name, None)
+        params.update({name: fields[name] for name in OURS if name in fields})
+        _say_hires(p, image)
+
+    def of_made_image(self, p: Any, image: int) -> None:
+        """Write the fields of a picture that was made; the grid may need the first hashes."""
+        if image == 0:
+            self.first_hashes = p.extra_generation_params.get(HASHES)
+        self.latest = image
+        self.of_image(p, image)
+        self._into_boxes(p, image)
+
+    def of_grid(self, p: Any) -> None:
+        """Write the fields of the picture whose prompt is in the grid's infotext."""
+        from stylus_ext.host import compat
+
+        image = compat.picture_of_grid_infotext(self.latest, int(p.batch_size))
+        if image == 0:
+            p.extra_generation_params.pop(HASHES, None)
+            if self.first_hashes is not None:
+                p.extra_generation_params[HASHES] = self.first_hashes
+        self.of_image(p, image)
+        self._into_boxes(p, image)
+
+    def _into_boxes(self, p: Any, image: int) -> None:
+        """Put this picture's texts into the boxes while the host writes them to the infotext."""
+        from stylus_ext.host import compat
+
+        if not compat.tells_boxes() or image >= len(self.texts.positive):
+            return
+        self.boxes = self.boxes or (p.prompt, p.negative_prompt)
+        p.prompt, p.negative_prompt = self.texts.positive[image], self.texts.negative[image]
+
+    def finish(self, p: Any) -> None:
+        """Restore the user's boxes."""
+        if self.boxes is not None:
+            p.prompt, p.negative_prompt = self.boxes
+
+    def fields(self, image: int) -> dict[str, str]:
+        if image >= len(self.pictures):
+            return self.shared
+        own = of_picture(
+            self.pictures[image], self.texts.positive[image], self.texts.negative[image]
+        )
+        return {**self.shared, **({} if self.lost else own)}
+
+    def _still_there(self, prompts: Sequence[str], first: int) -> bool:
+        """True if each prompt has its tags; other scripts may add text."""
+        for offset, prompt in enumerate(prompts):
+            if first + offset >= len(self.texts.positive):
+                continue
+            written = self.texts.positive[first + offset]
+            if prompt != written and not set(tags_of(written)) <= set(tags_of(prompt)):
+                return False
+        return True
+
+
+def _say_hires(p: Any, image: int) -> None:
+    """Write the second pass's prompts where they differ from the first's.
+
+    A1111 up to 1.9 writes the raw boxes; A1111 1.10, reForge and Forge always the first batch's.
+    """
+    if not getattr(p, "enable_hr", False):
+        return
+    for name, second, first in _HIRES:
+        texts, before = getattr(p, second, None) or (), getattr(p, first, None) or ()
+        if image >= min(len(texts), len(before)):
+            continue
+        p.extra_generation_params.pop(name, None)
+        if texts[image] != before[image]:
+            p.extra_generation_params[name] = texts[image]
+
+
+def texts_of(p: Any) -> Texts:
+    """The host's lists in `process`, with styles, wildcards and Dynamic Prompts applied."""
+    second = bool(getattr(p, "enable_hr", False)) and bool(getattr(p, "all_hr_prompts", None))
+    return Texts(
+        _read(p.all_prompts),
+        _read(p.all_negative_prompts),
+        _read(p.all_hr_prompts) if second else (),
+        _read(p.all_hr_negative_prompts) if second else (),
+    )
+
+
+def _read(texts: Sequence[str]) -> tuple[str, ...]:
+    from stylus_ext.host import compat
+
+    return tuple(map(compat.without_comments, texts))
+
+
+def write(p: Any, texts: Texts) -> None:
+    """Write all lists at once; `main_prompt` is for the grid's infotext."""
+    p.all_prompts, p.all_negative_prompts = list(texts.positive), list(texts.negative)
+    if texts.hr_positive:
+        p.all_hr_prompts, p.all_hr_negative_prompts = (
+            list(texts.hr_positive),
+            list(texts.hr_negative),
+        )
+    p.main_prompt, p.main_negative_prompt = texts.positive[0], texts.negative[0]

@@ -22,7 +22,6 @@ from stylus_ext.core.settings import (
     with_values,
 )
 from stylus_ext.host import compat
-from stylus_ext.host.timeouts import Timeouts
 
 logger = logging.getLogger(__name__)
 
@@ -144,11 +143,6 @@ def own(name: str) -> Any:
         usable = isinstance(value, (int, float)) and found.low <= value <= found.high
         return float(value) if usable else found.default
     return value if isinstance(value, type(found.default)) else found.default
-
-
-def timeouts(composer: str = "rules") -> Timeouts:
-    more = 0.0 if composer == "rules" else own("chat_s")
-    return Timeouts(own("ready_s"), own("cold_s") + more, own("warm_s") + more)
 
 
 def data_folder() -> Path:

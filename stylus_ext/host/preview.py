@@ -1,6 +1,4 @@
-"""A plan without a picture: what the boxes of the page say goes in, what the next pictures would be
-made with comes out.
-"""
+"""Previews: plans the page's prompt without making a picture, and describes the session as JSON."""
 
 from __future__ import annotations
 
@@ -20,16 +18,14 @@ from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import BRACE_CLOSE, BRACE_OPEN, WILDCARD, parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host import compat, options
-from stylus_ext.host.generation import Generation
-from stylus_ext.host.pictures import pictured
-from stylus_ext.host.plan_request import GenerationRequests
-from stylus_ext.host.planner import Planner
+from stylus_ext.host.generation import Generation, GenerationRequests
+from stylus_ext.host.planner import Planner, timeouts
 from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, PreviewSession, PromptCorrections
 from stylus_ext.host.values import LAST_SEED, PanelValues
 
 
 def styled(prompt: str, negative: str, styles: Sequence[str]) -> tuple[str, str]:
-    """With the texts of the selected styles; all three hosts have one table of them."""
+    """Prompts with the texts of the selected styles."""
     table: Any = getattr(shared, "prompt_styles", None)
     if table is None or not styles:
         return prompt, negative
@@ -42,18 +38,11 @@ def styled(prompt: str, negative: str, styles: Sequence[str]) -> tuple[str, str]
 MOST_COMBINATIONS = 24
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A plan with what is said about it; `exact` where the seeds are those that will be used."""
-
-    plan: Plan
-    notes: tuple[Note, ...]
-    took_ms: int
-    exact: bool
-
-
-def view_of(planner: Planner, session: PreviewSession, seen: Seen) -> dict[str, Any]:
-    plan, out = seen.plan, {*session.words.reject, *session.words.swap}
+def view_of(
+    planner: Planner, session: PreviewSession, plan: Plan, notes: Sequence[Note], took_ms: int
+) -> dict[str, Any]:
+    """A plan as JSON; `exact` if the seeds are those that will be used."""
+    request, out = session.request, {*session.words.reject, *session.words.swap}
     cards = cards_of(
         planner,
         [
@@ -83,19 +72,18 @@ def view_of(planner: Planner, session: PreviewSession, seen: Seen) -> dict[str, 
             for mask in plan.masks[:MOST_COMBINATIONS]
         ],
         "batches": len(plan.masks),
-        "exact": seen.exact,
+        "exact": request.seed >= 0 or request.values.seed >= 0,
         "prompt": plan.prompts[0],
         "family": plan.family,
-        "took_ms": seen.took_ms,
-        "notes": [note.text for note in seen.notes],
+        "took_ms": took_ms,
+        "notes": list(dict.fromkeys(note.text for note in notes)),
     }
 
 
-def standing(planner: Planner, session: PreviewSession) -> dict[str, Any]:
-    """All that the tray holds: what a page that was just loaded shows, too.
+def session_view(planner: Planner, session: PreviewSession) -> dict[str, Any]:
+    """The whole session as JSON, also for a page that was just loaded.
 
-    Each has a number, given before it is read: whatever a click changed, its own answer has a later
-    number than older answers.
+    Later answers have a higher number, which is taken before the session is read.
     """
     number = next(session.numbers)
     lock, used = session.lock, session.used()
@@ -125,7 +113,7 @@ def standing(planner: Planner, session: PreviewSession) -> dict[str, Any]:
 
 
 def cards_of(planner: Planner, keys: Sequence[str]) -> dict[str, Any]:
-    """What the engine says of them; a plan is shown without, rather than not at all."""
+    """The engine's cards by key; empty if it cannot be asked, so that the plan is still shown."""
     if not keys:
         return {}
     try:
@@ -135,7 +123,9 @@ def cards_of(planner: Planner, keys: Sequence[str]) -> dict[str, Any]:
     except (StylusError, KeyError):
         return {}
     files = compat.listed_files()
-    return {key: {**card, "picture": pictured(files, card)} for key, card in cards.items()}
+    return {
+        key: {**card, "picture": compat.has_picture(files, card)} for key, card in cards.items()
+    }
 
 
 def _pick(
@@ -164,13 +154,13 @@ def _pick(
 
 
 def written_weights(prompt: str) -> dict[str, float]:
-    """By the name in each tag its weight, as the host reads it."""
+    """Weights by the name in each tag, as the host reads them."""
     tags = (tag for tag in parse_prompt(prompt).user_tags if tag.kind in ADAPTER_KINDS)
     return {tag.name: 1.0 if tag.weight is None else tag.weight for tag in tags}
 
 
 def _pieces(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The prompt, cut where tasks and what is not resolved yet begin and end."""
+    """The prompt, cut at the edges of tasks and of unresolved parts."""
     text = plan.prompt
     tasks = {
         place: task.start
@@ -193,7 +183,7 @@ def _pieces(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def _unresolved(text: str) -> Iterator[int]:
-    """Places of wildcards, and of braces with what stands between them."""
+    """Positions of wildcards, and of braces with their content."""
     prompt = parse_prompt(text)
     if not prompt.unresolved:
         return
@@ -211,7 +201,7 @@ _NO_PREVIEW = "There is no preview yet; press Preview first."
 
 @dataclass(frozen=True, slots=True)
 class PreviewRequest:
-    """What the page's boxes said when somebody pressed Preview; a seed below 0 is any."""
+    """The page's boxes when Preview was pressed; a seed below 0 is random."""
 
     prompt: str
     negative: str
@@ -226,7 +216,7 @@ class PreviewRequest:
         return 1 if self.values.vary_inside_batch else self.batch_size
 
     def seeds(self) -> list[int]:
-        """The first of each batch, as the host would give them out."""
+        """The first seed of each batch, as the host numbers them."""
         first = self.values.seed if self.values.seed >= 0 else max(0, self.seed)
         batches = self.batches * (self.batch_size if self.values.vary_inside_batch else 1)
         return [
@@ -237,7 +227,7 @@ class PreviewRequest:
 
 @dataclass
 class FakeProcessing:
-    """In the place of the host's `p`, for a picture that is not made."""
+    """Stands in for the host's `p` in a preview."""
 
     batch_size: int
     is_api: bool = False
@@ -245,9 +235,7 @@ class FakeProcessing:
 
 
 def preview_request(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
-    """`boxes` are prompt, negative prompt, styles, seed, batch count and batch size as gradio gives
-    them, as far as there are any.
-    """
+    """Read prompt, negative, styles, seed, batch count and size, each None if there is no box."""
     prompt, negative, styles, seed, batches, size = boxes
     chosen = tuple(str(style) for style in styles) if isinstance(styles, (list, tuple)) else ()
     return PreviewRequest(
@@ -272,69 +260,60 @@ def _number(value: Any, default: int, least: int) -> int:
 def look(
     planner: Planner, session: PreviewSession, new: PreviewRequest | None = None
 ) -> dict[str, Any]:
-    """Asks the engine for this request, or for the last one again; what the page shows of it stays
-    on the tray.
-    """
+    """Plan a new request, or the last one again, and keep the view in the session."""
     with session.guard:
-        request = new or session.request
+        request: PreviewRequest | None = new or session.request
         if request is None:
             raise InvalidInput(_NO_PREVIEW)
-        if new is not None and session.sent is not None and new.prompt == session.sent.before:
+        sent = session.sent
+        if new is not None and sent is not None and new.prompt == sent.before:
             session.sent = None
         session.request = request
         began = time.perf_counter()
         plan, family, notes = _planned(planner, session, request)
-        took = round(1000 * (time.perf_counter() - began))
+        took_ms = round(1000 * (time.perf_counter() - began))
         session.plan, session.family = plan, family
-        seen = Seen(
-            plan,
-            tuple(dict.fromkeys(notes)),
-            took,
-            exact=request.seed >= 0 or request.values.seed >= 0,
-        )
-        session.view = view_of(planner, session, seen)
+        session.view = view_of(planner, session, plan, notes, took_ms)
         return session.view
 
 
 def _planned(
-    planner: Planner, session: PreviewSession, request: PreviewRequest
+    planner: Planner, session: PreviewSession, boxes: PreviewRequest
 ) -> tuple[Plan, str, list[Note]]:
-    positive, negative = styled(request.prompt, request.negative, request.styles)
+    positive, negative = styled(boxes.prompt, boxes.negative, boxes.styles)
     quiet = planner.aside()
-    p = FakeProcessing(request.size)
-    generation = Generation(p, request.values, quiet)
+    p = FakeProcessing(boxes.size)
+    generation = Generation(p, boxes.values, quiet)
     settings, family = generation.settings()
     stems, notes = generation.stems(family)
-    corrections, more = session.corrections(request.prompt, request.negative, family)
-    seeds = [first + image for first in request.seeds() for image in range(request.size)]
-    texts = Texts(
-        (compat.without_comments(positive),) * len(seeds),
-        (compat.without_comments(negative),) * len(seeds),
-    )
-    whole = GenerationRequest(
-        texts,
+    corrections, more = session.corrections(boxes.prompt, boxes.negative, family)
+    seeds = [first + image for first in boxes.seeds() for image in range(boxes.size)]
+    request = GenerationRequest(
+        Texts(
+            (compat.without_comments(positive),) * len(seeds),
+            (compat.without_comments(negative),) * len(seeds),
+        ),
         tuple(min(seed, LAST_SEED) for seed in seeds),
-        request.size,
+        boxes.size,
         options.plan_values(settings),
         tuple(stems),
         corrections=corrections,
-        downloads=request.values.downloads and family != UNKNOWN and _may_fetch(quiet),
+        downloads=boxes.values.downloads and family != UNKNOWN and _may_fetch(quiet),
         with_plans=True,
     )
-    answer = GenerationRequests(p, quiet).ask(whole)
-    planner.learned(quiet)
+    answer = GenerationRequests(p, quiet).ask(request)
     more = [note for note in more if note not in (CORRECTED, LOCKED)]  # the page shows both
     return answer.plans[0], family, [*notes, *more, *answer.notes]
 
 
 def _may_fetch(planner: Planner) -> bool:
-    """What may be fetched later is shown; nothing is fetched for a preview."""
-    planner.ready(options.timeouts().ready_s)
-    return not planner.downloads.barred()
+    """True if missing files may be fetched later; a preview fetches nothing."""
+    planner.ready(timeouts().ready_s)
+    return not planner.permissions.barred()
 
 
-def words_for(session: PreviewSession) -> PromptCorrections:
-    """The user's words for what was previewed; the first of them begins the list."""
+def corrections_for(session: PreviewSession) -> PromptCorrections:
+    """The corrections of the previewed prompt, started if there are none."""
     if session.request is None:
         raise InvalidInput(_NO_PREVIEW)
     if not session.words:

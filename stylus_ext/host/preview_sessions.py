@@ -20,7 +20,7 @@ from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
 
 if TYPE_CHECKING:
-    from stylus_ext.host.infotext_writer import AppliedGeneration
+    from stylus_ext.host.infotext import AppliedGeneration
 
 MOST = 200
 _SESSION_ID = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
@@ -47,7 +47,7 @@ class PromptCorrections:
         kept = [{"key": key, **correction} for key, correction in self.keep.items()]
         return {"reject": list(self.reject), "swap": list(self.swap), "keep": kept, "only": False}
 
-    def out(self, key: str) -> None:
+    def drop(self, key: str) -> None:
         """Drop earlier corrections of this adapter."""
         self.keep.pop(key, None)
         for gone in (self.reject, self.swap):
@@ -91,7 +91,7 @@ class PreviewSession:
     words: PromptCorrections = field(default_factory=PromptCorrections)
     lock: PickLock | None = None
     sent: Sent | None = None
-    made: tuple[Any, tuple[int, ...]] | None = None
+    made: tuple[AppliedGeneration, tuple[int, ...]] | None = None
     family: str = ""
     guard: threading.RLock = field(default_factory=threading.RLock)
     numbers: Iterator[int] = field(
@@ -100,9 +100,11 @@ class PreviewSession:
 
     def used(self) -> tuple[UsedAdapters, ...]:
         """The adapters of the last pictures."""
-        if self.made is None:
+        if self.made is None or self.made[0].lost:
             return ()
-        return used_in(*self.made)
+        work, seeds = self.made
+        images = enumerate(seeds[: len(work.texts.positive)])
+        return tuple(_used(work, image, seed) for image, seed in images)
 
     def corrections(
         self, prompt: str, negative: str, family: str
@@ -114,8 +116,7 @@ class PreviewSession:
                 notes.append(
                     Note(
                         "lock_off",
-                        "The locked set was made for another base model, so the lock was taken"
-                        " off.",
+                        "The locked set was made for another base model, so it was unlocked.",
                     )
                 )
                 self.lock = None
@@ -138,7 +139,7 @@ class PreviewSession:
 
 
 class PreviewSessions:
-    """All sessions; the longest unused one is dropped when there are too many."""
+    """All sessions; too many drop the longest unused one."""
 
     def __init__(self, most: int = MOST) -> None:
         self._sessions = LruCache[str, PreviewSession](most)
@@ -176,14 +177,6 @@ class UsedAdapters:
     prompt: str
     tags: tuple[UsedTag, ...]
     off: tuple[str, ...] = ()
-
-
-def used_in(work: AppliedGeneration, seeds: tuple[int, ...]) -> tuple[UsedAdapters, ...]:
-    if work.lost:
-        return ()
-    return tuple(
-        _used(work, image, seed) for image, seed in enumerate(seeds[: len(work.texts.positive)])
-    )
 
 
 def _used(work: AppliedGeneration, image: int, seed: int) -> UsedAdapters:

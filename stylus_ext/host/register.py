@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
-from stylus_ext.host import compat
+from stylus_ext.host import compat, options
 from stylus_ext.host.script import loaded_anew
 
 PREFIX = "[Stylus] "
@@ -58,18 +58,12 @@ def _axes() -> list[tuple[str, type, str, Callable[[], list[str]] | None]]:
 
 
 def register() -> None:
-    _settings_page()
+    options.add_page()
     callbacks = compat.script_callbacks
     compat.register((callbacks.on_app_started, _app_started), (callbacks.on_ui_tabs, _tab))
     if not add_axes():
         compat.register((callbacks.on_before_ui, add_axes))
     loaded_anew()
-
-
-def _settings_page() -> None:
-    from stylus_ext.host.options import add_page
-
-    add_page()
 
 
 def _tab() -> list[Any]:
@@ -85,42 +79,20 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
 
 
 def _endpoints() -> dict[str, Any]:
+    """The routes with what they need from the host; called at the first request."""
     from stylus_ext.host.allowed_hosts import PAGES
+    from stylus_ext.host.generation import caller_payload
     from stylus_ext.host.guard import Guard
+    from stylus_ext.host.options import own
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.web import api
 
-    return api.endpoints(
-        api.Service(_process, _prepare, _deadline, compat.lora_folders, _begun, _llm_s),
-        Guard(compat.flags(), PAGES),
+    service = api.Service(
+        process=lambda: current_planner().engine,
+        prepare=lambda payload: caller_payload(current_planner(), payload),
+        deadline_s=lambda: float(own("cold_s")),
+        folders=compat.lora_folders,
+        begun=lambda job_id: current_planner().downloads.begun.update([job_id]),
+        llm_s=lambda: float(own("chat_s")),
     )
-
-
-def _process() -> Any:
-    from stylus_ext.host.planner_registry import current_planner
-
-    return current_planner().engine
-
-
-def _deadline() -> float:
-    from stylus_ext.host.options import own
-
-    return float(own("cold_s"))
-
-
-def _llm_s() -> float:
-    from stylus_ext.host.options import own
-
-    return float(own("chat_s"))
-
-
-def _prepare(payload: dict[str, Any]) -> dict[str, Any]:
-    from stylus_ext.host.plan_request import for_caller
-    from stylus_ext.host.planner_registry import current_planner
-
-    return for_caller(current_planner(), payload)
-
-
-def _begun(job_id: str) -> None:
-    from stylus_ext.host.planner_registry import current_planner
-
-    current_planner().downloads.begun(job_id)
+    return api.endpoints(service, Guard(compat.flags(), PAGES))

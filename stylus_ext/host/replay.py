@@ -1,6 +1,4 @@
-"""Going on with a picture that was made: a pasted set, the gallery's upscale button, "send to
-img2img". In: `p`; out: its work.
-"""
+"""Continues earlier pictures: a pasted selection, the upscale button, "send to img2img"."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import Any
 from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import Texts
 from stylus_ext.host import compat, infotext
-from stylus_ext.host.infotext_writer import AppliedGeneration, texts_of, write
+from stylus_ext.host.infotext import AppliedGeneration, tags_of, texts_of, write
 from stylus_ext.host.planner import MadePicture, Planner
 from stylus_ext.host.values import PanelValues
 
@@ -20,7 +18,7 @@ _AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")
 
 
 def continued(p: Any, values: PanelValues, planner: Planner) -> AppliedGeneration | None:
-    """None where the picture is a new one, and a plan is wanted."""
+    """The applied texts of an earlier picture; None if this is a new one."""
     before = texts_of(p)
     pasted = infotext.load_replay(values.replay)
     own = p.prompt if isinstance(p.prompt, str) else ""
@@ -35,7 +33,7 @@ def continued(p: Any, values: PanelValues, planner: Planner) -> AppliedGeneratio
 
 @dataclass(frozen=True, slots=True)
 class _Earlier:
-    """A picture's prompts as they were before Stylus and after it."""
+    """An earlier picture's prompts before and after Stylus."""
 
     made: MadePicture
 
@@ -48,14 +46,10 @@ class _Earlier:
         return self.made.fields.get(infotext.NEGATIVE, self.made.negative)
 
     def positive(self, text: str) -> str:
-        """The whole text where the user left his own alone, else its tags after what he says
-        now.
-        """
+        """The earlier text if the user changed nothing, else the new text with the added tags."""
         if text == self.original:
             return self.made.prompt
-        added = Counter(infotext.tags_of(self.made.prompt)) - Counter(
-            infotext.tags_of(self.original)
-        )
+        added = Counter(tags_of(self.made.prompt)) - Counter(tags_of(self.original))
         return " ".join([text, *added.elements()]) if text else " ".join(added.elements())
 
     def negative(self, text: str) -> str:
@@ -76,7 +70,7 @@ def _upscaled(p: Any, planner: Planner, before: Texts) -> AppliedGeneration | No
 
 
 def _sent(p: Any, values: PanelValues, planner: Planner, before: Texts) -> AppliedGeneration | None:
-    """As long as prompt and settings are those that came along."""
+    """The earlier picture, if prompt and settings are unchanged."""
     for earlier in (_of_image(p.init_images[0]), _of_memory(p, planner, before)):
         if earlier is None or any(text != earlier.original for text in before.positive):
             continue
@@ -95,7 +89,7 @@ def _again(p: Any, earlier: _Earlier, before: Texts) -> AppliedGeneration:
 
 
 def _of_image(image: Any) -> _Earlier | None:
-    """What a picture of this WebUI says of itself."""
+    """The earlier picture stated in an image's own infotext."""
     info = getattr(image, "info", None)
     parameters = info.get("parameters") if isinstance(info, Mapping) else None
     if not isinstance(parameters, str) or f"{infotext.VERSION}: " not in parameters:
@@ -108,9 +102,7 @@ def _of_image(image: Any) -> _Earlier | None:
 
 
 def _of_memory(p: Any, planner: Planner, before: Texts) -> _Earlier | None:
-    """For a page whose pictures carry no infotext; a caller of the API may send the same seed and
-    prompt by chance.
-    """
+    """A remembered picture of the page; an API caller may reuse seed and prompt by chance."""
     if getattr(p, "is_api", False) or not p.all_seeds:
         return None
     made = planner.made.get((int(p.all_seeds[0]), before.positive[0]))

@@ -64,7 +64,8 @@ def _take_loras(host: WebUI, folder: Path) -> None:
 
 def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     """The desk that the script will find, over an engine's process as the product has it."""
-    from stylus_ext.host import compat, planner_registry
+    from stylus_ext.host import compat
+    from stylus_ext.host import planner as planners
     from stylus_ext.host.checkpoint import Remembered
     from stylus_ext.host.engine.client import EngineClient
     from stylus_ext.host.engine.setup_state import EngineReport
@@ -88,7 +89,7 @@ def _engine(folder: Path, orders: dict[str, Any]) -> Any:
     planner = Planner(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress
     )
-    planner_registry.planners = PlannerRegistry(lambda _: planner)
+    planners.registry = PlannerRegistry(lambda: planner)
     return process
 
 
@@ -132,7 +133,7 @@ def _serve(blocks: Any, host: WebUI | None) -> str:
 
 def _told(host: WebUI) -> dict[str, Any]:
     """What happened on this side, for the tests to look at."""
-    from stylus_ext.host.planner_registry import current_planner
+    from stylus_ext.host.planner import current_planner
 
     engine: Any = current_planner().engine
     looked, report = engine.looked, engine.report()

@@ -210,7 +210,7 @@ def at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Scene]:
     from stylus_ext.environment.engine_link import EngineLink
-    from stylus_ext.host import compat, planner_registry
+    from stylus_ext.host import compat
     from stylus_ext.host.planner import PlannerRegistry
 
     folder.mkdir(exist_ok=True)
@@ -227,7 +227,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+    monkeypatch.setattr("stylus_ext.host.planner.registry", PlannerRegistry(lambda: planner))
     scene = Scene(stage, process, civitai, folder, planner)
     real = EngineLink.call
 

@@ -15,7 +15,7 @@ import pytest
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.planner import plan_for_caller
+from stylus_ext.host.web.api import plan_for_caller
 from tests.engine_process import PATIENCE_S, finished
 from tests.host.engines import engine, never, until
 from tests.lora_files import write_lora

@@ -148,11 +148,13 @@ def test_what_came_this_way_is_listed_before_the_next_picture(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from stylus_ext.host import compat, register
+    from stylus_ext.host import compat
 
     number = number_of("tapirmoor")
     with at(stage, process, civitai, tmp_path / "host", monkeypatch) as scene:
-        service = Service(lambda: process, folders=compat.lora_folders, begun=register._begun)
+        service = Service(
+            lambda: process, folders=compat.lora_folders, begun=stage.planner.downloads.begun.add
+        )
         with webui(service) as door:
             assert (
                 finished(door, door.ask("POST", "/fetch", {"keys": [f"civitai:{number}"]}).json)[

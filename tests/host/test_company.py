@@ -364,7 +364,6 @@ def test_the_extensions_root_is_needed_on_the_path_while_the_script_is_read_only
 
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", str(ROOT))])
     for name in (
-        "stylus_ext.host.plan_request",
         "stylus_ext.host.generation",
         "stylus_ext.host.planner",
     ):

@@ -13,7 +13,6 @@ import pytest
 
 from stylus_ext.host import permissions
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.timeouts import UntickCounter
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService
 from tests.embedding_server import EmbeddingServer
@@ -44,7 +43,7 @@ def ticked(stage: Stage) -> list[dict[str, Any]]:
         for state in (
             part(stage, "enabled-checkbox")
             .events["change"]
-            .fn(True, UntickCounter(), page.Request())
+            .fn(page.Request(), True, page.untick_counter())
         )
     ]
 
@@ -80,8 +79,8 @@ def test_it_goes_when_the_engine_may_not(
 
 
 def test_an_engine_that_starts_leaves_it_as_it_is(stage: Stage) -> None:
-    assert stage.planner.downloads.shown() is None
-    shown = part(stage, "family").events["input"].fn("auto", page.Request())
+    assert stage.planner.permissions.shown() is None
+    shown = part(stage, "family").events["input"].fn(page.Request(), "auto")
     assert "visible" not in shown[4]
 
 
@@ -126,7 +125,7 @@ def test_an_engine_that_does_not_answer_shows_nothing_and_says_so(
 
     monkeypatch.setattr(stage.client, "status", away)
     stage.engine.start()
-    assert stage.planner.downloads.shown() is False
+    assert stage.planner.permissions.shown() == (False, ("rules",))
     done = stage.host.api(ON, prompt="a corgi")
     assert any("does not say whether it may fetch" in text for text in done.p.comments)
     assert "<lora:corgi_dog" in done.infotexts[0]
@@ -156,7 +155,7 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 
     async def follow() -> None:
         making = asyncio.create_task(asyncio.to_thread(scene.make, PROMPT))
-        async for said in events.follow_fetch(True, True):
+        async for said in events.follow_fetch():
             lines.append(said)
         await making
 
@@ -170,13 +169,12 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 def test_without_both_boxes_nothing_is_followed(
     stage: Stage, box: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.panel import events, wiring
+    from stylus_ext.host.panel import wiring
 
     async def all_of(states: Any) -> list[Any]:
         return [state async for state in states]
 
     monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("it waited"))
-    assert asyncio.run(all_of(events.follow_fetch(*box))) == []
     assert len(asyncio.run(all_of(wiring._follow_fetch(*box)))) == 1
 
 

@@ -22,9 +22,9 @@ from stylus_ext.core.errors import (
     InvalidInput,
     Unavailable,
 )
-from stylus_ext.host.engine.client import EngineClient, NoEngine, answers
+from stylus_ext.host.engine.client import EngineClient, NoEngine
 from stylus_ext.host.engine.supervisor import EngineProcess
-from stylus_ext.host.planner import plan_for_caller
+from stylus_ext.host.web.api import plan_for_caller
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import PATIENCE_S, engine_in_thread, finished
 from tests.host.engines import HereSetup, engine, never, until
@@ -57,7 +57,7 @@ def test_a_plan_and_a_status_come_back(shared: EngineProcess) -> None:
     )
     assert answer["plan"]["prompt"] == "a graffiti of a corgi, pixel art"
     assert client.status()["catalogue"]["in_step"] is True
-    assert answers(shared)
+    assert shared.report().state.answers
 
 
 def test_no_proxy_is_asked(shared: EngineProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_without_an_environment_the_sentence_says_what_to_press(tmp_path: Path) 
     process = EngineProcess(tmp_path / "data", setup=HereSetup(there=False))
     with pytest.raises(Unavailable):
         EngineClient(process).plan({"prompt": "x"}, 5, never)
-    assert not answers(process)
+    assert not process.report().state.answers
     process.stop()
 
 

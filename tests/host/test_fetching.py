@@ -16,7 +16,10 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import EngineGone, InvalidInput, Unavailable
 from stylus_ext.core.fetching import MB
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.host.fetching import FetchOutcome, FetchStopped, FetchUi, fetch
+from stylus_ext.host import fetching
+from stylus_ext.host.fetching import FetchOutcome, FetchStopped, FetchUi
+
+fetch: Any = fetching.fetch  # its client is a small one here
 
 FILES = [
     MissingFile(AdapterKey("civitai", "1"), "Fox", "fox.safetensors", 150 * MB),

@@ -73,7 +73,8 @@ def test_no_secret_is_an_option(stage: Stage) -> None:
 
 def test_before_the_page_exists_the_defaults_hold(stage: Stage) -> None:
     """opts.x raises AttributeError before on_ui_settings (HOST.md g)."""
-    from stylus_ext.host.options import data_folder, engine_flags, own, read_settings, timeouts
+    from stylus_ext.host.options import data_folder, engine_flags, own, read_settings
+    from stylus_ext.host.planner import timeouts
 
     for name in [name for name in stage.host.opts.data if name.startswith("stylus")]:
         del stage.host.opts.data[name]
@@ -181,7 +182,7 @@ def test_the_flags_are_ones_that_the_engine_takes(stage: Stage) -> None:
 def test_waiting_times_outside_reason_are_not_taken(
     stage: Stage, said: object, taken: float
 ) -> None:
-    from stylus_ext.host.options import timeouts
+    from stylus_ext.host.planner import timeouts
 
     stage.host.opts.data["stylus_ready_s"] = said
     assert timeouts().ready_s == taken

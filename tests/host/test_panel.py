@@ -13,7 +13,6 @@ import pytest
 
 from stylus_ext.host.checkpoint import loaded_checkpoint
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -125,11 +124,11 @@ def test_an_old_host_gets_a_plain_accordion(stage: Stage, monkeypatch: pytest.Mo
 
 def test_ticking_the_box_starts_the_engine_and_follows_it(stage: Stage) -> None:
     change = part(stage, "enabled-checkbox").events["change"]
-    assert texts(list(change.fn(True, UntickCounter(), page.Request())))[-1].startswith(
+    assert texts(list(change.fn(page.Request(), True, page.untick_counter())))[-1].startswith(
         "<p>The engine is ready.<br>Base model: sd1 (its architecture)."
     )
     assert stage.engine.started == 1
-    assert texts(list(change.fn(False, UntickCounter(), page.Request()))) == [""]
+    assert texts(list(change.fn(page.Request(), False, page.untick_counter()))) == [""]
 
 
 def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
@@ -138,9 +137,9 @@ def test_ticking_the_box_reads_the_folders_once(stage: Stage) -> None:
     """
     stage.host.state.interrupted = True
     change = part(stage, "enabled-checkbox").events["change"]
-    told = texts(list(change.fn(True, UntickCounter(), page.Request())))
+    told = texts(list(change.fn(page.Request(), True, page.untick_counter())))
     assert "<p>Reading your LoRAs.</p>" in told
-    list(change.fn(True, UntickCounter(), page.Request()))
+    list(change.fn(page.Request(), True, page.untick_counter()))
     folders = [str(stage.host.data_path)]
     assert stage.asked == []
     assert [question["lora_dirs"] for question in stage.client.read] == [folders]
@@ -159,7 +158,7 @@ def test_trouble_while_reading_is_said_in_the_panel(stage: Stage) -> None:
             list(
                 part(stage, "enabled-checkbox")
                 .events["change"]
-                .fn(True, UntickCounter(), page.Request())
+                .fn(page.Request(), True, page.untick_counter())
             )
         )[-1]
         == "<p>The engine ended while it planned.</p>"
@@ -188,7 +187,7 @@ def test_it_follows_an_engine_that_is_on_its_way(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(events.watch(True, UntickCounter(), page.Request())))
+    told = texts(list(events.watch(True, page.untick_counter(), page.Request())))
     assert "packages: 400 of 830 MB, about 20 s left." in told[0]
     assert "ready" in told[-1]
 
@@ -204,7 +203,7 @@ def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(
         stage.engine, "report", lambda: stages.pop(0) if len(stages) > 1 else stages[0]
     )
     monkeypatch.setattr(events, "_LOOK_EVERY_S", 0.0)
-    told = texts(list(events.watch(True, UntickCounter(), page.Request())))
+    told = texts(list(events.watch(True, page.untick_counter(), page.Request())))
     assert "ready" in told[-1]
 
 
@@ -220,14 +219,14 @@ def test_buttons_are_there_when_they_are_needed(
     stage: Stage, state: EngineState, set_up: bool, retry: bool
 ) -> None:
     stage.engine._state = state
-    shown = part(stage, "family").events["input"].fn("auto", page.Request())
+    shown = part(stage, "family").events["input"].fn(page.Request(), "auto")
     assert (shown[1]["visible"], shown[2]["visible"]) == (set_up, retry)
 
 
 def test_set_up_builds_and_starts(stage: Stage) -> None:
     stage.engine._state = EngineState.NOT_SET_UP
     click = part(stage, "set_up").events["click"]
-    assert "ready" in texts(list(click.fn(UntickCounter(), page.Request())))[-1]
+    assert "ready" in texts(list(click.fn(page.Request(), page.untick_counter())))[-1]
     assert (stage.engine.set_ups, stage.engine.started) == (1, 1)
     assert part(stage, "retry").events["click"].fn is click.fn
 
@@ -238,12 +237,12 @@ def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
     shown = list(
         part(stage, "set_up")
         .events["click"]
-        .fn(UntickCounter(), page.Request({"host": "192.168.1.5:7860"}))
+        .fn(page.Request({"host": "192.168.1.5:7860"}), page.untick_counter())
     )
     assert stage.engine.set_ups == 0
     assert "password" in texts(shown)[0]
     refused = (
-        part(stage, "family").events["input"].fn("pony", page.Request({"host": "192.168.1.5:7860"}))
+        part(stage, "family").events["input"].fn(page.Request({"host": "192.168.1.5:7860"}), "pony")
     )
     assert "password" in refused[0]
     assert stage.planner.remembered.get(loaded_checkpoint()) is None
@@ -251,7 +250,7 @@ def test_a_stranger_in_the_network_may_not_set_up(stage: Stage) -> None:
 
 def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:
     choose = part(stage, "family").events["input"].fn
-    shown = choose("pony", page.Request())
+    shown = choose(page.Request(), "pony")
     assert "Base model: pony (you said so)." in shown[0]
     assert shown[3]["value"] == "pony"
     stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
@@ -269,9 +268,9 @@ def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:
     made = stage.host.page.by_id("generation_info_txt2img")
     assert (
         "Nothing in the catalogue fits this prompt"
-        in made.events["change"].fn(True, page.Request())[0]
+        in made.events["change"].fn(page.Request(), True)[0]
     )
-    assert made.events["change"].fn(False, page.Request())[0] == ""
+    assert made.events["change"].fn(page.Request(), False)[0] == ""
 
 
 def test_what_is_shown_is_escaped(stage: Stage) -> None:
@@ -302,7 +301,7 @@ def test_names_that_send_to_takes_along_are_fields_of_both_tabs(stage: Stage) ->
 def test_an_unknown_checkpoint_is_said_in_the_panel(stage: Stage) -> None:
     stage.host.model.is_sd1 = False
     assert (
-        "choose its family" in part(stage, "family").events["input"].fn("auto", page.Request())[0]
+        "choose its family" in part(stage, "family").events["input"].fn(page.Request(), "auto")[0]
     )
     done = stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked == []
@@ -392,7 +391,7 @@ def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
     shown = (
         stage.host.page.by_id("generation_info_txt2img")
         .events["change"]
-        .fn(True, page.Request())[0]
+        .fn(page.Request(), True)[0]
     )
     assert shown.count("The engine is not set up yet.") == 1
     assert "Stylus left the prompt as it was." in shown

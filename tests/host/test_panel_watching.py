@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 
@@ -35,7 +34,7 @@ def heed(stage: Stage) -> Any:
     (found,) = [
         event.fn
         for event in box.all_events
-        if event.fn is not None and event.fn.__name__ == "_apply_mode"
+        if event.fn is not None and event.fn.__name__ == "_count_untick"
     ]
     return found
 
@@ -46,11 +45,11 @@ def event(stage: Stage, name: str, kind: str) -> Any:
 
 @pytest.mark.parametrize("by_button", [False, True])
 def test_unticking_ends_it(building: Stage, by_button: bool) -> None:
-    switch = UntickCounter()
+    switch = page.untick_counter()
     states = (
-        event(building, "set_up", "click")(switch, page.Request())
+        event(building, "set_up", "click")(page.Request(), switch)
         if by_button
-        else event(building, "enabled-checkbox", "change")(True, switch, page.Request())
+        else event(building, "enabled-checkbox", "change")(page.Request(), True, switch)
     )
     ended = threading.Event()
 
@@ -70,8 +69,8 @@ def test_unticking_ends_it(building: Stage, by_button: bool) -> None:
 
 
 def test_ticking_ends_nothing(building: Stage) -> None:
-    switch = UntickCounter()
-    states = event(building, "enabled-checkbox", "change")(True, switch, page.Request())
+    switch = page.untick_counter()
+    states = event(building, "enabled-checkbox", "change")(page.Request(), True, switch)
     next(states)
     heed(building)(True, switch)
     assert next(states)
@@ -82,8 +81,8 @@ def test_ticking_ends_nothing(building: Stage) -> None:
 def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> None:
     """What came after it stood in the line of a box that nobody had ticked."""
     stage.engine.start()
-    switch = UntickCounter()
-    states = event(stage, "enabled-checkbox", "change")(True, switch, page.Request())
+    switch = page.untick_counter()
+    states = event(stage, "enabled-checkbox", "change")(page.Request(), True, switch)
     said = [str(next(states)[0])]
     while "Reading your LoRAs" not in said[-1]:
         said.append(str(next(states)[0]))
@@ -97,15 +96,15 @@ def test_the_last_word_is_that_of_the_box_as_it_stands(stage: Stage, name: str) 
     unticked since.
     """
     then = event(stage, name, "then")
-    assert then(True, page.Request()) == [page.update()] * SHOWN
-    assert then(False, page.Request())[0] == ""
-    assert "not known as" in then(False, page.Request({"host": "evil.example:7860"}))[0]
+    assert then(page.Request(), True) == [page.update()] * SHOWN
+    assert then(page.Request(), False)[0] == ""
+    assert "not known as" in then(page.Request({"host": "evil.example:7860"}), False)[0]
     assert stage.engine.started == 0
 
 
-def test_a_page_has_a_switch_of_its_own() -> None:
+def test_a_page_has_a_switch_of_its_own(stage: Stage) -> None:
     """gradio copies the value for each page; whoever unticks there is heard nowhere else."""
-    kept = UntickCounter()
+    kept = page.untick_counter()
     one, other = copy.deepcopy(kept), copy.deepcopy(kept)
     one.unticked += 1
     assert (kept.unticked, other.unticked) == (0, 0)
@@ -113,7 +112,9 @@ def test_a_page_has_a_switch_of_its_own() -> None:
 
 def test_something_is_said_every_second_without_changing_anything(building: Stage) -> None:
     """gradio learns that a page is gone only when it sends it something."""
-    states = event(building, "enabled-checkbox", "change")(True, UntickCounter(), page.Request())
+    states = event(building, "enabled-checkbox", "change")(
+        page.Request(), True, page.untick_counter()
+    )
     assert "10 of 945 MB" in next(states)[0]
     assert next(states) == [page.update()] * SHOWN
 
@@ -125,7 +126,8 @@ def test_one_that_can_be_told_once_is_told_what_stands(
 
     monkeypatch.setattr(events, "_SOON_S", 1.5)
     assert (
-        "10 of 945 MB" in events.last_soon(events.watch(True, UntickCounter(), page.Request()))[0]
+        "10 of 945 MB"
+        in events.last_soon(events.watch(True, page.untick_counter(), page.Request()))[0]
     )
 
 
@@ -137,22 +139,25 @@ def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
 
     monkeypatch.setattr(events, "_SOON_S", 0.3)
     same = [page.update()] * SHOWN
-    assert events.go_on(False, UntickCounter(), page.Request()) == same
-    assert events.go_on(True, UntickCounter(), page.Request({"host": "evil.example:7860"})) == same
-    assert "10 of 945 MB" in events.go_on(True, UntickCounter(), page.Request())[0]
+    assert events.go_on(False, page.untick_counter(), page.Request()) == same
+    assert (
+        events.go_on(True, page.untick_counter(), page.Request({"host": "evil.example:7860"}))
+        == same
+    )
+    assert "10 of 945 MB" in events.go_on(True, page.untick_counter(), page.Request())[0]
     monkeypatch.setattr(
         building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
     )
-    assert "The engine is ready." in events.go_on(True, UntickCounter(), page.Request())[0]
+    assert "The engine is ready." in events.go_on(True, page.untick_counter(), page.Request())[0]
 
 
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:
     stranger = page.Request({"host": "evil.example:7860"})
     made = stage.host.page.by_id("generation_info_txt2img")
     for shown in (
-        list(event(stage, "enabled-checkbox", "change")(True, UntickCounter(), stranger))[-1],
-        made.events["change"].fn(True, stranger),
-        made.events["change"].fn(False, stranger),
+        list(event(stage, "enabled-checkbox", "change")(stranger, True, page.untick_counter()))[-1],
+        made.events["change"].fn(stranger, True),
+        made.events["change"].fn(stranger, False),
     ):
         assert "not known as" in shown[0]
         assert shown[1:] == [page.update()] * (SHOWN - 1)

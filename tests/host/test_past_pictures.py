@@ -13,8 +13,8 @@ from tests.host.double.fixtures import Stage
 
 
 def rehearse(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
-    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
+    from stylus_ext.host.web.responses import ActionRequest
 
     sent: list[tuple[str, Any]] = []
 

@@ -87,18 +87,18 @@ def test_an_engine_that_does_not_answer_offers_the_rules(
 
     offers(stage, monkeypatch, "rules", "chat")
     monkeypatch.setattr(stage.client, "status", gone)
-    assert stage.planner.composing.shown() == ("rules",)
+    assert stage.planner.permissions.shown() == (False, ("rules",))
     offers(stage, monkeypatch, "rules", "chat")
-    assert stage.planner.composing.shown() == ("rules", "chat"), "that was not kept"
+    assert stage.planner.permissions.shown() == (False, ("rules", "chat")), "that was not kept"
 
 
 def test_another_engine_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = offers(stage, monkeypatch, "rules", "chat")
-    stage.planner.composing.offer()
-    stage.planner.composing.offer()
+    stage.planner.permissions.offer()
+    stage.planner.permissions.offer()
     assert len(asked) == 1
     stage.engine.pid += 1
-    stage.planner.composing.offer()
+    stage.planner.permissions.offer()
     assert len(asked) == 2
 
 
@@ -112,9 +112,9 @@ def test_another_engine_is_asked_anew(stage: Stage, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_what_says_nothing_of_composers_has_the_rules(status: dict[str, Any]) -> None:
-    from stylus_ext.host.permissions import ComposerOffer, read
+    from stylus_ext.host.permissions import EngineOffer, read_offer
 
-    assert read(status) == ComposerOffer()
+    assert read_offer(status) == EngineOffer()
 
 
 def test_the_rules_ask_nobody(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_nobody_from_outside_spends_money(
 
 
 def test_a_plan_by_a_model_is_waited_for_longer(stage: Stage) -> None:
-    from stylus_ext.host.options import timeouts
+    from stylus_ext.host.planner import timeouts
 
     stage.host.opts.data |= {"stylus_chat_s": 30.0}
     assert (timeouts().warm_s, timeouts("chat").warm_s) == (2.0, 32.0)
@@ -162,18 +162,18 @@ def test_what_a_plan_asks_of_the_guard(stage: Stage, monkeypatch: pytest.MonkeyP
     from stylus_ext.host.guard import RequestKind
 
     offers(stage, monkeypatch, "rules", "chat", free=("rules",))
-    assert (stage.planner.composing.kind("rules"), stage.planner.composing.kind("chat")) == (
+    assert (stage.planner.permissions.kind("rules"), stage.planner.permissions.kind("chat")) == (
         RequestKind.PLAN,
         RequestKind.SPEND,
     )
     stage.engine.pid += 1
     offers(stage, monkeypatch, "rules", "chat", free=("rules", "chat"))
-    assert stage.planner.composing.kind("chat") == RequestKind.PLAN
+    assert stage.planner.permissions.kind("chat") == RequestKind.PLAN
 
 
 def test_settings_of_the_page_are_taken_as_they_are(stage: Stage) -> None:
     settings = with_values(Settings(), {"selection": {"composer": "rules"}})
-    assert stage.planner.composing.allowed(object(), settings, 1.0) == (settings, [])
+    assert stage.planner.permissions.allowed(object(), settings, 1.0) == (settings, [])
 
 
 @pytest.mark.parametrize(("free", "policy"), [(False, "hybrid"), (True, "rerank")])

@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,7 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.plan import Outcome
 from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
-from stylus_ext.host.planner import MadePicture, Planner, PlannerRegistry, describe
-from stylus_ext.host.timeouts import Timeouts
+from stylus_ext.host.planner import MadePicture, Planner, PlannerRegistry, Timeouts, describe
 from tests.host.double.fixtures import Stage
 from tests.host.double.planner import SmallClient, SmallEngine, gone
 
@@ -29,16 +29,17 @@ REQUEST = GenerationRequest(Texts(("a corgi",), ("",)), (1,), stems=("corgi_dog"
 WITH_FOLDERS = replace(REQUEST, lora_dirs=("/loras",))
 
 
-def desk_with(
+def planner_with(
     tmp_path: Path, engine: SmallEngine, stops: bool = False
 ) -> tuple[Planner, SmallClient, list[str | None]]:
-    client, said = SmallClient(), []  # type: SmallClient, list[str | None]
-    return Planner(engine, client, Remembered(tmp_path), lambda: stops, said.append), client, said
+    client, said = SmallClient(), list[str | None]()
+    parts: tuple[Any, Any] = (engine, client)
+    return Planner(*parts, Remembered(tmp_path), lambda: stops, said.append), client, said
 
 
 def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None:
     engine = SmallEngine(looks=3)
-    planner, _, said = desk_with(tmp_path, engine)
+    planner, _, said = planner_with(tmp_path, engine)
     planner.generation(REQUEST, Timeouts(), waits=True)
     assert engine.started == 1
     assert "Stylus: The engine is starting; this takes a few seconds." in said
@@ -47,7 +48,7 @@ def test_it_starts_the_engine_and_says_what_it_waits_for(tmp_path: Path) -> None
 
 
 def test_the_wait_has_an_end(tmp_path: Path) -> None:
-    planner, client, said = desk_with(tmp_path, SmallEngine(looks=10**9))
+    planner, client, said = planner_with(tmp_path, SmallEngine(looks=10**9))
     with pytest.raises(DeadlineExceeded):
         planner.generation(REQUEST, Timeouts(ready_s=0.2, cold_s=600), waits=True)
     assert client.asked == []
@@ -55,13 +56,13 @@ def test_the_wait_has_an_end(tmp_path: Path) -> None:
 
 
 def test_the_api_waits_for_the_plans_own_time_only(tmp_path: Path) -> None:
-    planner, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9))
+    planner, _, _ = planner_with(tmp_path, SmallEngine(looks=10**9))
     with pytest.raises(DeadlineExceeded):
         planner.generation(REQUEST, Timeouts(ready_s=600, cold_s=0.2), waits=False)
 
 
 def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
-    planner, _, _ = desk_with(tmp_path, SmallEngine(looks=10**9), stops=True)
+    planner, _, _ = planner_with(tmp_path, SmallEngine(looks=10**9), stops=True)
     with pytest.raises(Cancelled):
         planner.generation(REQUEST, Timeouts(), waits=True)
 
@@ -71,26 +72,26 @@ def test_an_interrupt_ends_the_wait_at_once(tmp_path: Path) -> None:
     [(EngineState.FAILED, "its disk is full"), (EngineState.NOT_SET_UP, "not set up yet")],
 )
 def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState, why: str) -> None:
-    planner, _, _ = desk_with(tmp_path, SmallEngine(state=state))
+    planner, _, _ = planner_with(tmp_path, SmallEngine(state=state))
     with pytest.raises(Unavailable, match=why):
         planner.generation(REQUEST, Timeouts(ready_s=600), waits=True)
 
 
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     for waits in (True, True, False):
         planner.generation(REQUEST, Timeouts(), waits)
     assert [round(question["deadline_s"]) for question in client.asked] == [20, 2, 2]
 
 
 def test_the_first_plan_of_an_api_call_has_what_the_start_left(tmp_path: Path) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine(looks=3))
+    planner, client, _ = planner_with(tmp_path, SmallEngine(looks=3))
     planner.generation(REQUEST, Timeouts(cold_s=5), waits=False)
     assert 4 < client.asked[0]["deadline_s"] < 5
 
 
 def test_a_generation_of_several_prompts_has_time_for_each(tmp_path: Path) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     request = replace(REQUEST, texts=Texts(("a", "b", "a"), ("", "", "")), seeds=(1, 2, 3))
     for _ in range(2):
         planner.generation(request, Timeouts(), waits=True)
@@ -99,7 +100,7 @@ def test_a_generation_of_several_prompts_has_time_for_each(tmp_path: Path) -> No
 
 def test_before_the_first_answer_folders_are_waited_for(tmp_path: Path) -> None:
     """The first Generate is worth more with the user's LoRAs than without."""
-    planner, client, said = desk_with(tmp_path, SmallEngine())
+    planner, client, said = planner_with(tmp_path, SmallEngine())
     for _ in range(2):
         planner.generation(WITH_FOLDERS, Timeouts(), waits=True)
     first, second = client.asked
@@ -111,7 +112,7 @@ def test_before_the_first_answer_folders_are_waited_for(tmp_path: Path) -> None:
 
 
 def test_the_api_does_not_wait_longer_for_folders(tmp_path: Path) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     planner.generation(WITH_FOLDERS, Timeouts(), waits=False)
     assert round(client.asked[0]["deadline_s"]) == 20
 
@@ -128,7 +129,7 @@ def test_the_api_does_not_wait_longer_for_folders(tmp_path: Path) -> None:
 def test_a_folder_that_was_not_read_is_read_the_next_time(
     tmp_path: Path, state: EngineAnswerState
 ) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     assert planner.folders_to_read(["/loras"], 1) == ["/loras"]
     assert planner.folders_to_read(["/loras"], 1) == []
     client.state = state
@@ -152,7 +153,7 @@ def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage
 
 
 def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
-    planner, client, said = desk_with(tmp_path, SmallEngine())
+    planner, client, said = planner_with(tmp_path, SmallEngine())
     client.trouble = gone()
     with pytest.raises(EngineGone):
         planner.generation(REQUEST, Timeouts(), waits=True)
@@ -160,9 +161,9 @@ def test_the_line_is_taken_away_when_a_plan_fails(tmp_path: Path) -> None:
 
 
 def test_only_the_last_pictures_are_remembered(tmp_path: Path) -> None:
-    planner, _, _ = desk_with(tmp_path, SmallEngine())
+    planner, _, _ = planner_with(tmp_path, SmallEngine())
     for seed in range(400):
-        planner.remember(seed, "a corgi", MadePicture("a corgi", "", {}))
+        planner.made[seed, "a corgi"] = MadePicture("a corgi", "", {})
     assert len(planner.made) == 256
     assert (399, "a corgi") in planner.made
     assert (0, "a corgi") not in planner.made
@@ -184,16 +185,12 @@ def test_progress_of_a_set_up_as_one_line() -> None:
 
 
 def test_another_place_is_another_desk(tmp_path: Path) -> None:
-    made: list[object] = []
-
-    def make(place: tuple[object, ...]) -> Planner:
-        made.append(place)
-        return desk_with(tmp_path, SmallEngine())[0]
-
-    desks = PlannerRegistry(make)
-    assert desks.at((1,)) is desks.at((1,))
-    assert desks.at((2,)) is not desks.at((1,))
-    assert made == [(1,), (2,), (1,)]
+    planners = PlannerRegistry(lambda: planner_with(tmp_path, SmallEngine())[0])
+    first = planners.get((1,))
+    assert planners.get((1,)) is first
+    second = planners.get((2,))
+    assert second is not first
+    assert planners.get((1,)) not in (first, second)
 
 
 def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
@@ -212,9 +209,9 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
     """Its data folder is the host's own `stylus`; nothing is started and nothing is written for
     it.
     """
-    from stylus_ext.host import planner_registry
+    from stylus_ext.host.planner import make_planner
 
-    planner = planner_registry.make_planner(())
+    planner = make_planner()
     assert planner.engine.report().state in (
         EngineState.STOPPED,
         EngineState.NOT_SET_UP,
@@ -227,7 +224,7 @@ def test_the_real_desk_is_made_of_the_real_parts(stage: Stage) -> None:
 def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path) -> None:
     """With the time of a first plan: the one that comes back has to load its encoder again."""
     engine = SmallEngine()
-    planner, client, _ = desk_with(tmp_path, engine)
+    planner, client, _ = planner_with(tmp_path, engine)
     planner.generation(REQUEST, Timeouts(), waits=False)
 
     def die() -> None:
@@ -243,7 +240,7 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
 
 def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Path) -> None:
     engine = SmallEngine()
-    planner, client, _ = desk_with(tmp_path, engine)
+    planner, client, _ = planner_with(tmp_path, engine)
 
     def die() -> None:
         if len(client.asked) == 1:
@@ -263,7 +260,7 @@ def test_a_cold_engine_that_was_killed_leaves_its_deadline_in_force(tmp_path: Pa
 def test_only_a_lost_engine_is_asked_again_and_only_once(
     tmp_path: Path, trouble: Exception, times: int
 ) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     planner.generation(REQUEST, Timeouts(), waits=False)
     client.trouble = trouble
     with pytest.raises(type(trouble)):
@@ -272,7 +269,7 @@ def test_only_a_lost_engine_is_asked_again_and_only_once(
 
 
 def test_folders_are_read_by_a_request_of_their_own(tmp_path: Path) -> None:
-    planner, client, said = desk_with(tmp_path, SmallEngine())
+    planner, client, said = planner_with(tmp_path, SmallEngine())
     planner.scan(["/loras"], 1, Timeouts())
     assert client.asked == []
     assert client.read == [{"lora_dirs": ["/loras"], "wait": True, "deadline_s": 60.0}]
@@ -282,7 +279,7 @@ def test_folders_are_read_by_a_request_of_their_own(tmp_path: Path) -> None:
 
 
 def test_folders_that_a_request_could_not_read_are_read_by_the_next(tmp_path: Path) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     client.folders_become = FolderState.BUSY
     planner.scan(["/loras"], 1, Timeouts())
     assert planner.folders_to_read(["/loras"], 1) == ["/loras"]
@@ -307,7 +304,7 @@ def test_what_a_generation_could_only_begin_to_read_is_completed_by_a_job(
     begun: list[list[str]],
 ) -> None:
     """Nobody ticks a box for the API: its 2,000 new files have to be embedded as well."""
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     client.state = state
     request = replace(REQUEST, lora_dirs=folders)
     for _ in range(3):  # once in a while is enough
@@ -321,7 +318,7 @@ def test_what_a_generation_could_only_begin_to_read_is_completed_by_a_job(
 def test_an_engine_that_takes_no_job_does_not_cost_the_generation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planner, client, _ = desk_with(tmp_path, SmallEngine())
+    planner, client, _ = planner_with(tmp_path, SmallEngine())
     client.state = EngineAnswerState(index_complete=False)
 
     def refused(_: object) -> object:

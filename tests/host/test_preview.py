@@ -40,8 +40,8 @@ def preview(
 
 
 def do(stage: Stage, name: str, session_id: str = SESSION, **payload: Any) -> dict[str, Any]:
-    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
+    from stylus_ext.host.web.responses import ActionRequest
 
     answer = actions()[name].run(ActionRequest({"session_id": session_id, **payload}, stage.engine))
     assert isinstance(answer, dict)
@@ -93,7 +93,7 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
 
 
 def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) -> None:
-    from stylus_ext.host.planner_registry import current_planner
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
@@ -111,7 +111,7 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
-    from stylus_ext.host.planner_registry import current_planner
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
@@ -239,7 +239,7 @@ def test_a_lock_goes_off_by_itself_with_another_base_model(stage: Stage) -> None
     do(stage, "lock", on=True)
     stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
     done = made(stage, "a ship")
-    assert "The locked set was made for another base model, so the lock was taken off." in " ".join(
+    assert "The locked set was made for another base model, so it was unlocked." in " ".join(
         done.p.comments
     )
     assert do(stage, "preview")["lock"] is None
@@ -293,7 +293,7 @@ def test_tags_are_written_into_the_prompt_and_exactly_those_taken_back(stage: St
 
 
 def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
-    from stylus_ext.host.planner_registry import current_planner
+    from stylus_ext.host.planner import current_planner
     from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
@@ -455,7 +455,7 @@ def test_what_costs_money_is_behind_the_guard_for_a_preview_too(
 
     preview(stage)
     monkeypatch.setattr(
-        type(stage.planner.composing), "kind", lambda self, composer: RequestKind.SPEND
+        type(stage.planner.permissions), "kind", lambda self, composer: RequestKind.SPEND
     )
     for name in ("correct", "lock", "use_set"):
         assert actions()[name].wants({"session_id": SESSION}) is RequestKind.SPEND
@@ -515,7 +515,7 @@ def test_what_would_be_fetched_is_shown_with_its_size_and_nothing_is_fetched(
         return {**answer, "plans": [to_json(replace(made, tags=tags, missing=missing))]}
 
     monkeypatch.setattr(stage.client, "generation", generation)
-    monkeypatch.setattr(type(stage.planner.downloads), "barred", lambda self: "")
+    monkeypatch.setattr(type(stage.planner.permissions), "barred", lambda self: "")
     picks = preview(stage, downloads=True)["view"]["picks"]
     assert [(pick["on_disk"], pick["to_download"]) for pick in picks] == [
         (False, 150_000_000),

@@ -16,7 +16,6 @@ from stylus_ext.host.checkpoint import Remembered
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.supervisor import EngineProcess
 from stylus_ext.host.planner import Planner
-from stylus_ext.host.timeouts import UntickCounter
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
@@ -31,7 +30,7 @@ PROMPT = "corgi dog, watercolor painting"
 def real(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Stage, EngineProcess]]:
-    from stylus_ext.host import compat, planner_registry
+    from stylus_ext.host import compat
     from stylus_ext.host.planner import PlannerRegistry
 
     shelf = stage.host.data_path / "loras"
@@ -56,7 +55,7 @@ def real(
             compat.interrupted,
             compat.show_progress,
         )
-        monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+        monkeypatch.setattr("stylus_ext.host.planner.registry", PlannerRegistry(lambda: planner))
         yield stage, process
 
 
@@ -112,7 +111,7 @@ def test_a_killed_engine_is_waited_for(real: tuple[Stage, EngineProcess]) -> Non
 def test_the_panel_reads_the_folders_and_has_them_hashed(real: tuple[Stage, EngineProcess]) -> None:
     stage, process = real
     change = stage.host.page.by_id("stylus_txt2img_enabled-checkbox").events["change"]
-    states = [state[0] for state in change.fn(True, UntickCounter(), page.Request())]
+    states = [state[0] for state in change.fn(page.Request(), True, page.untick_counter())]
     assert "<p>Reading your LoRAs.</p>" in states
     assert "The engine is ready." in states[-1]
     client = EngineClient(process)

@@ -117,7 +117,7 @@ def test_the_same_hires_prompt_is_not_told_twice(stage: Stage) -> None:
 def test_a_callable_hires_prompt_is_replaced_by_what_it_should_say(stage: Stage) -> None:
     """A1111 1.10, reForge and Forge look into the lists at the picture's place in its own batch."""
     from stylus_ext.core.generation import Texts
-    from stylus_ext.host.infotext_writer import AppliedGeneration
+    from stylus_ext.host.infotext import AppliedGeneration
 
     params: dict[str, Any] = {
         "Hires prompt": lambda **_: "theirs",

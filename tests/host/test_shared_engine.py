@@ -95,7 +95,7 @@ def at(
     stage: Stage, link: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[tuple[str, Any]]]:
     """The host asks this engine; everything that it sends there is seen."""
-    from stylus_ext.host import compat, planner_registry
+    from stylus_ext.host import compat
     from stylus_ext.host.planner import PlannerRegistry
 
     process = EngineProcess(stage.host.data_path / "nothing", url=link.url, token=TOKEN)
@@ -107,7 +107,7 @@ def at(
         compat.interrupted,
         compat.show_progress,
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+    monkeypatch.setattr("stylus_ext.host.planner.registry", PlannerRegistry(lambda: planner))
     sent: list[tuple[str, Any]] = []
     real = EngineLink.call
 
@@ -246,10 +246,10 @@ def test_a_wrong_inventory_is_refused_with_the_name_of_the_field(
 def test_the_desk_of_a_shared_engine_has_a_shelf(
     stage: Stage, empty: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.planner_registry import make_planner
+    from stylus_ext.host.planner import make_planner
 
     stage.host.opts.data["stylus_engine_url"] = empty.url
-    engine = make_planner(()).engine
+    engine = make_planner().engine
     assert isinstance(engine, EngineProcess)
     assert engine.inventory is not None
     assert engine.inventory.now().stems == set(stage.host.loras.available_networks)

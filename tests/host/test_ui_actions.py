@@ -24,8 +24,8 @@ def wants(action: str, /, **payload: Any) -> RequestKind:
 
 
 def run(action: str, process: Any = None, /, **payload: Any) -> Any:
-    from stylus_ext.host.web.action import ActionRequest
     from stylus_ext.host.web.page import actions
+    from stylus_ext.host.web.responses import ActionRequest
 
     return actions()[action].run(ActionRequest(payload, process))
 

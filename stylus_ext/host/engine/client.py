@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from stylus_ext.core.errors import (
@@ -20,7 +21,6 @@ from stylus_ext.core.errors import (
 )
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.host.engine.inventory import HostInventory, Inventory
-from stylus_ext.host.engine.setup_state import EngineState
 from stylus_ext.host.engine.supervisor import EngineProcess
 
 LEFT = "The prompt was left as it was: "
@@ -239,6 +239,14 @@ def _ask(
         ) from refusal
 
 
-def answers(process: EngineProcess) -> bool:
-    """Whether there is somebody to ask, without waiting."""
-    return process.report().state in (EngineState.READY, EngineState.REMOTE)
+def known_status(
+    process: EngineProcess, timeout_s: float
+) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
+    """The report as JSON, the engine's own status if it answers, or an error; starts nothing."""
+    report, status, problem = process.report(), None, ""
+    if report.state.answers:
+        try:
+            status = EngineClient(process).status(timeout_s)
+        except StylusError as error:
+            problem = str(error)
+    return asdict(report) | {"state": report.state.value}, status, problem

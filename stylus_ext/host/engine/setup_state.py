@@ -40,6 +40,10 @@ class EngineState(str, Enum):
     FAILED = "failed"
     REMOTE = "remote"
 
+    @property
+    def answers(self) -> bool:
+        return self in (EngineState.READY, EngineState.REMOTE)
+
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import html
+import itertools
+import json
+import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import known_families
-from stylus_ext.host import compat, options
+from stylus_ext.host import compat
 from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
 from stylus_ext.host.compat import Request
 from stylus_ext.host.engine.setup_state import AGAIN, EngineReport, EngineState
-from stylus_ext.host.planner import Planner, describe
-from stylus_ext.host.planner_registry import current_planner, last_notes
-from stylus_ext.host.timeouts import UntickCounter
-from stylus_ext.host.values import AUTO
+from stylus_ext.host.planner import Planner, current_planner, describe, last_notes, timeouts
+from stylus_ext.host.values import AUTO, read_values
+
+if TYPE_CHECKING:
+    from stylus_ext.host.panel.wiring import UntickCounter
+
+logger = logging.getLogger(__name__)
 
 gr = compat.gr
 _LOOK_EVERY_S = 0.25
@@ -29,23 +35,23 @@ _IDLE_S = 10.0
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
-def watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
+def watch(enabled: bool, counter: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Start the engine when the box is ticked; yield its state until ready, blocked or unticked."""
     refusal = compat.may("look", request)
     if refusal or not enabled:
-        yield [line(refusal), *_same()] if refusal else look(False, request)
+        yield _only(refusal) if refusal else look(False, request)
         return
     planner = current_planner()
     if planner.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         planner.engine.start()
-    yield from _until_read(planner, switch)
+    yield from _until_read(planner, counter)
 
 
-def _until_read(planner: Planner, switch: UntickCounter) -> Iterator[list[Any]]:
-    before = switch.unticked
+def _until_read(planner: Planner, counter: UntickCounter) -> Iterator[list[Any]]:
+    before = counter.unticked
 
     def wanted() -> bool:
-        return switch.unticked == before
+        return counter.unticked == before
 
     yield from _follow(planner, wanted)
     if wanted():
@@ -60,10 +66,10 @@ def _scan(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     report = planner.engine.report()
     if report.state is not EngineState.READY:
         return
-    yield [line("Reading your LoRAs."), *_same()]
+    yield _only("Reading your LoRAs.")
     trouble = ""
     try:
-        planner.scan(compat.lora_folders(), compat.listing(), options.timeouts())
+        planner.scan(compat.lora_folders(), compat.listing(), timeouts())
     except StylusError as error:
         trouble = str(error)
     if not wanted():
@@ -72,38 +78,47 @@ def _scan(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     yield [line(trouble), *state[1:]] if trouble else state
 
 
-def set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
+def set_up(counter: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Build the environment, if the user may download."""
     refusal = compat.may("download", request)
     planner = current_planner()
     if refusal:
-        yield [line(refusal), *_same()]
+        yield _only(refusal)
         return
     planner.engine.set_up()
     planner.engine.start()
-    yield from _until_read(planner, switch)
+    yield from _until_read(planner, counter)
+
+
+def watch_once(enabled: bool, counter: UntickCounter, request: Request) -> list[Any]:
+    """`watch` for pages that receive only one update."""
+    return last_soon(watch(enabled, counter, request))
+
+
+def set_up_once(counter: UntickCounter, request: Request) -> list[Any]:
+    return last_soon(set_up(counter, request))
 
 
 def look(enabled: bool, request: Request) -> list[Any]:
     refusal = compat.may("look", request)
     if refusal:
-        return [line(refusal), *_same()]
+        return _only(refusal)
     if not enabled:
-        return [line(""), gr.update(visible=False), gr.update(visible=False), *_same()[2:]]
+        return [line(""), gr.update(visible=False), gr.update(visible=False), *_unchanged()[3:]]
     planner = current_planner()
     return shown_of(planner, planner.engine.report())
 
 
-def go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
+def go_on(enabled: bool, counter: UntickCounter, request: Request) -> list[Any]:
     """Collapse updates to one for pages that receive only one."""
     if not enabled or compat.may("look", request):
-        return [gr.update(), *_same()]
-    return last_soon(_until_read(current_planner(), switch)) or [gr.update(), *_same()]
+        return _unchanged()
+    return last_soon(_until_read(current_planner(), counter)) or _unchanged()
 
 
 def show_latest(enabled: bool, request: Request) -> list[Any]:
     """Show the box's present state after many quick clicks."""
-    return [gr.update(), *_same()] if enabled else look(False, request)
+    return _unchanged() if enabled else look(False, request)
 
 
 def choose_family(family: str, request: Request) -> list[Any]:
@@ -111,23 +126,9 @@ def choose_family(family: str, request: Request) -> list[Any]:
     planner = current_planner()
     refusal = compat.may("change", request)
     if refusal:
-        return [line(refusal), *_same()]
+        return _only(refusal)
     planner.remembered.put(loaded_checkpoint(), family if family in known_families() else None)
     return shown_of(planner, planner.engine.report())
-
-
-def offer_afresh(replay: str) -> Any:
-    from stylus_ext.host import infotext
-
-    return gr.update(visible=infotext.load_replay(replay) is not None)
-
-
-def select_afresh(prompt: str, replay: str) -> list[Any]:
-    """Restore the prompt from before Stylus and clear the replay."""
-    from stylus_ext.host import infotext
-
-    earlier = infotext.load_replay(replay)
-    return [prompt if earlier is None else earlier.original, ""]
 
 
 def _follow(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
@@ -140,7 +141,7 @@ def _follow(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]
     while wanted() and time.monotonic() < began + _LONGEST_S:
         report = planner.engine.report()
         if report != before or time.monotonic() >= last_sent + _SAYS_EVERY_S:
-            yield shown_of(planner, report) if report != before else [gr.update(), *_same()]
+            yield shown_of(planner, report) if report != before else _unchanged()
             before, last_sent = report, time.monotonic()
         if report.state in _UNDER_WAY:
             moved = time.monotonic()
@@ -160,10 +161,8 @@ def last_soon(states: Iterator[list[Any]]) -> list[Any]:
     return last
 
 
-async def follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[str]:
+async def follow_fetch() -> AsyncIterator[str]:
     """Yield download progress; async, since the host may be busy for long."""
-    if not (enabled and downloads):
-        return
     planner = current_planner()
     before, idle_since = "", time.monotonic()
     while time.monotonic() < idle_since + _IDLE_S:
@@ -186,36 +185,36 @@ def shown_of(planner: Planner, report: EngineReport) -> list[Any]:
     )
     remembered = planner.remembered.get(loaded_checkpoint()) or AUTO
     return [
-        line(describe(report), model, *(_without(note, report.sentence) for note in last_notes())),
+        line(describe(report), model, *(_without(note, report.sentence) for note in last_notes)),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
         gr.update(value=remembered),
-        _switch(planner.downloads.shown()),
-        _composers(planner.composing.shown()),
+        *_offers(planner),
     ]
 
 
-def _switch(shown: bool | None) -> Any:
-    """The download switch: keeps its value while the engine restarts, off if unavailable."""
+def _offers(planner: Planner) -> list[Any]:
+    """The download switch and the composers, as the engine offers them; unchanged if unknown."""
+    shown = planner.permissions.shown()
     if shown is None:
-        return gr.update()
-    return gr.update(visible=True) if shown else gr.update(visible=False, value=False)
+        return _unchanged()[:2]
+    downloads, composers = shown
+    return [
+        gr.update(visible=True) if downloads else gr.update(visible=False, value=False),
+        gr.update(visible=True, choices=list(composers))
+        if len(composers) > 1
+        else gr.update(visible=False, value=composers[0]),
+    ]
 
 
-def _composers(shown: tuple[str, ...] | None) -> Any:
-    """The composer choice, visible if there is one."""
-    if shown is None:
-        return gr.update()
-    return (
-        gr.update(visible=True, choices=list(shown))
-        if len(shown) > 1
-        else gr.update(visible=False, value=shown[0])
-    )
+def _unchanged() -> list[Any]:
+    """No update for any output."""
+    return [gr.update() for _ in range(6)]
 
 
-def _same() -> list[Any]:
-    """No update for all outputs but the line."""
-    return [gr.update() for _ in range(5)]
+def _only(text: str) -> list[Any]:
+    """An update of the line alone."""
+    return [line(text), *_unchanged()[1:]]
 
 
 def _without(note: str, sentence: str) -> str:
@@ -226,3 +225,30 @@ def _without(note: str, sentence: str) -> str:
 def line(*texts: str) -> str:
     text = "<br>".join(html.escape(text) for text in texts if text)
     return f"<p>{text}</p>" if text else ""
+
+
+_numbers = itertools.count(1)
+
+
+def preview_event(boxes: Sequence[Any], args: Sequence[Any], request: Any) -> str:
+    """Run a preview; the answer always differs, so that the page sees every change."""
+    number = next(_numbers)
+    try:
+        answer = _preview(boxes, args, request)
+    except StylusError as error:
+        logger.info("no preview: %s", error)
+        answer = {"error": str(error)}
+    return json.dumps({"number": number, **answer})
+
+
+def _preview(boxes: Sequence[Any], args: Sequence[Any], request: Any) -> dict[str, Any]:
+    from stylus_ext.host.preview import look as plan_preview
+    from stylus_ext.host.preview import preview_request, session_view
+
+    planner, values = current_planner(), read_values(args).values
+    refusal = compat.may(planner.permissions.kind(values.composer), request)
+    if refusal:
+        return {"error": refusal}
+    session = planner.sessions.at(values.session_id)
+    plan_preview(planner, session, preview_request(boxes, values))
+    return session_view(planner, session)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
 from stylus_ext.host.compat import Request
-from stylus_ext.host.panel.preview import make_preview, wire_preview
 from stylus_ext.host.panel.wiring import Events
 from stylus_ext.host.values import FOLLOW, LAST_SEED, NAMES, PanelValues, defaults_from, families
 
@@ -46,7 +46,7 @@ def place(tab: str) -> None:
         elem_classes=["stylus-place"],
     )
     button = gr.Button("Stylus page", elem_id=f"stylus_{tab}_page", elem_classes=_ASIDE)
-    box = gr.Textbox(value="", visible=False, elem_id=f"stylus_{tab}_token")
+    box = _hidden(tab, "token", None)
     if compat.on_this_page([button, box]):
         button.click(fn=_issue, inputs=[], outputs=[box], show_progress="hidden", queue=False)
         box.change(fn=None, inputs=[box], outputs=[], **compat.browser_script(_RECEIVE))
@@ -73,12 +73,14 @@ _LABELS = {
     "seed": "Selection seed",
     "family": "Base model family",
     "replay": "Stylus replay",
+    "compare": "Compare with base",
 }
 _INFO = {
     "composer": "rules: offline; chat: asks the language model that is set",
     "diversity": "what later batches may leave out",
     "seed": f"{FOLLOW} follows the picture's",
     "family": "kept for the loaded checkpoint",
+    "compare": "one picture more: same seed, no chosen LoRA",
 }
 _SENT = (
     "enabled",
@@ -139,23 +141,33 @@ def build_panel(
             tab, "composer", list(COMPOSERS), defaults, visible=False
         )  # until an engine says that it has several
         made["downloads"] = _checkbox(tab, "downloads", False)
-        made["replay"] = gr.Textbox(
-            label=_LABELS["replay"], value="", visible=False, elem_id=element(tab, "replay")
-        )
+        made["replay"] = _hidden(tab, "replay", _LABELS["replay"])
         buttons["afresh"] = gr.Button(
             "Restore my prompt and select afresh",
             elem_id=element(tab, "afresh"),
             visible=False,
             size="sm",
         )
-        preview = make_preview(tab, made)
+        preview = _preview_controls(tab, made)
         place(tab)
-    Events(tab, made, state, buttons).wire(
-        hosts.get("prompt"), hosts.get("generate"), on_after_component
-    )
-    wire_preview(tab, preview, made, hosts)
+    events = Events(tab, made, state, buttons)
+    events.wire(hosts.get("prompt"), hosts.get("generate"), on_after_component)
+    events.wire_preview(preview, hosts)
     names = [_label(name) for name in _SENT]
     return Panel([made[name] for name in NAMES], list(_fields(made)), names)
+
+
+def _preview_controls(tab: str, made: dict[str, Any]) -> dict[str, Any]:
+    """Preview's controls; generation values are added to `made`."""
+    with gr.Row(elem_classes=["stylus-ask"]):
+        button = gr.Button("Preview", elem_id=element(tab, "preview"), size="sm")
+        made["compare"] = _checkbox(tab, "compare", True)
+    made["session_id"] = _hidden(tab, "seat", "Stylus page")
+    return {
+        "button": button,
+        "identify": gr.Button("Stylus seat", elem_id=element(tab, "sit"), elem_classes=_ASIDE),
+        "feed": _hidden(tab, "feed", None),
+    }
 
 
 def _accordion(tab: str, made: dict[str, Any]) -> Any:
@@ -176,18 +188,10 @@ def _fields(made: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     "Send to" needs named fields, which the host finds by equality.
     """
     for name in NAMES:
-        target = Pasted(name) if name not in _SENT else NamedPasted(_label(name), name)
-        yield (made[name], target)
-
-
-class Pasted:
-    """A function of an infotext's fields."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, params: dict[str, Any]) -> Any:
-        return _pasted(self.name, params)
+        if name in _SENT:
+            yield made[name], NamedPasted(_label(name), name)
+        else:
+            yield made[name], partial(_pasted, name)
 
 
 class NamedPasted(str):
@@ -206,9 +210,7 @@ class NamedPasted(str):
 
 
 def _pasted(name: str, params: dict[str, Any]) -> Any:
-    from stylus_ext.host import (
-        infotext,  # reads prompts, which the page does not need to stand there
-    )
+    from stylus_ext.host import infotext  # reads prompts, which building the page does not need
 
     return infotext.pasted(name, params)
 
@@ -218,8 +220,7 @@ def _label(name: str) -> str:
 
 
 def _slider(tab: str, name: str, defaults: PanelValues) -> Any:
-    leaf = {"max_adapters": "max_adapters", "per_task": "per_task", "strength": "strength"}[name]
-    limits = options.limits(leaf)
+    limits = options.limits(name)
     step = 0.05 if isinstance(getattr(defaults, name), float) else 1
     return gr.Slider(
         label=_LABELS[name],
@@ -243,6 +244,11 @@ def _dropdown(
         visible=visible,
         elem_id=element(tab, name),
     )
+
+
+def _hidden(tab: str, name: str, label: str | None) -> Any:
+    """A text box that only the page's scripts and events use."""
+    return gr.Textbox(label=label, value="", visible=False, elem_id=element(tab, name))
 
 
 def _checkbox(tab: str, name: str, visible: bool) -> Any:

@@ -1,22 +1,26 @@
-"""Connects the panel's controls to `panel.events`, which is imported on first use.
-
-Gradio inspects kind and annotations, so each handler is a function of its own.
-"""
+"""Connects the panel's controls to `panel.events`, which is imported on first use."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
-from stylus_ext.host.panel.preview import refresh_after_pictures
-from stylus_ext.host.timeouts import UntickCounter
+from stylus_ext.host.values import NAMES
 
+BOXES = ("prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size")
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
 _MORE = 8
+
+
+class UntickCounter:
+    """Counts how often the box was unticked, so that a watcher sees an untick it missed."""
+
+    def __init__(self) -> None:
+        self.unticked = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,41 +43,34 @@ class Events:
         ]
         if not compat.on_this_page(shown):
             return
-        watch, set_up, long = (
-            (_watch, _set_up, compat.long_event())
-            if compat.has_queue()
-            else (_watch_once, _set_up_once, _QUICK)
+        queued = compat.has_queue()
+        long = compat.long_event() if queued else _QUICK
+        watch, set_up = (
+            (_stream("watch"), _stream("set_up"))
+            if queued
+            else (_handler("watch_once"), _handler("set_up_once"))
         )
-        switch = compat.gr.State(UntickCounter())  # each page has a copy of its own
-        both = [self.made["enabled"], switch]
+        counter = compat.gr.State(UntickCounter())  # each page has a copy of its own
+        enabled, replay = self.made["enabled"], self.made["replay"]
+        both = [enabled, counter]
         # gradio queues changes of one event behind its last answer; this second event is immediate.
-        self.made["enabled"].change(fn=_apply_mode, inputs=both, outputs=[], **_QUICK)
+        enabled.change(fn=_count_untick, inputs=both, outputs=[], **_QUICK)
         self._latest_shown(
-            self.made["enabled"].change(fn=watch, inputs=both, outputs=shown, **long), both, shown
+            enabled.change(fn=watch, inputs=both, outputs=shown, **long), both, shown
         )
         for name in ("set_up", "retry"):
-            self._latest_shown(
-                self.buttons[name].click(fn=set_up, inputs=[switch], outputs=shown, **long),
-                both,
-                shown,
-            )
-        self.made["family"].input(
-            fn=_choose_family, inputs=[self.made["family"]], outputs=shown, **_QUICK
-        )
-        self.made["replay"].change(
-            fn=_offer_afresh,
-            inputs=[self.made["replay"]],
-            outputs=[self.buttons["afresh"]],
-            **_QUICK,
-        )
+            click = self.buttons[name].click(fn=set_up, inputs=[counter], outputs=shown, **long)
+            self._latest_shown(click, both, shown)
+        family = self.made["family"]
+        family.input(fn=_handler("choose_family"), inputs=[family], outputs=shown, **_QUICK)
+        afresh = self.buttons["afresh"]
+        replay.change(fn=_offer_afresh, inputs=[replay], outputs=[afresh], **_QUICK)
         if compat.on_this_page([prompt_box]):
-            both = [prompt_box, self.made["replay"]]
-            self.buttons["afresh"].click(fn=_select_afresh, inputs=both, outputs=both, **_QUICK)
-        if compat.has_queue() and compat.on_this_page([generate]):
-            wanted = [self.made["enabled"], self.made["downloads"]]
-            generate.click(
-                fn=_follow_fetch, inputs=wanted, outputs=[self.state], **compat.long_event()
-            )
+            texts = [prompt_box, replay]
+            afresh.click(fn=_select_afresh, inputs=texts, outputs=texts, **_QUICK)
+        if queued and compat.on_this_page([generate]):
+            wanted = [enabled, self.made["downloads"]]
+            generate.click(fn=_follow_fetch, inputs=wanted, outputs=[self.state], **long)
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
@@ -86,32 +83,86 @@ class Events:
         if not hasattr(event, "then"):
             return
         for _ in range(0 if compat.has_queue() else _MORE):
-            event = event.then(fn=_go_on, inputs=both, outputs=shown, **_QUICK)
-        event.then(fn=_show_latest, inputs=both[:1], outputs=shown, **_QUICK)
+            event = event.then(fn=_handler("go_on"), inputs=both, outputs=shown, **_QUICK)
+        event.then(fn=_handler("show_latest"), inputs=both[:1], outputs=shown, **_QUICK)
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
-            made.component.change(fn=_look, inputs=[self.made["enabled"]], outputs=shown, **_QUICK)
-            refresh_after_pictures(self.tab, made.component)
+            info, enabled = made.component, self.made["enabled"]
+            info.change(fn=_handler("look"), inputs=[enabled], outputs=shown, **_QUICK)
+            refresh = compat.browser_script(_in_page(self.tab, "refresh", ""))
+            info.change(fn=None, inputs=[], outputs=[], **refresh)
 
         return follow
 
+    def wire_preview(self, parts: Mapping[str, Any], hosts: Mapping[str, Any]) -> None:
+        """Wire Preview and the hidden parts for `javascript/panel.js`."""
+        button, feed = parts["button"], parts["feed"]
+        if not compat.on_this_page([button, feed]):
+            return
+        boxes = {name: hosts[name] for name in BOXES if compat.on_this_page([hosts.get(name)])}
+        parts["identify"].click(
+            fn=None,
+            inputs=[],
+            outputs=[self.made["session_id"]],
+            **compat.browser_script(_in_page(self.tab, "session", "")),
+        )
+        inputs = [*boxes.values(), *(self.made[name] for name in NAMES)]
+        button.click(fn=_preview(tuple(boxes)), inputs=inputs, outputs=[feed], **_QUICK)
+        receive = compat.browser_script(_in_page(self.tab, "receive", "answer"))
+        feed.change(fn=None, inputs=[feed], outputs=[], **receive)
 
-def _apply_mode(enabled: bool, switch: UntickCounter) -> None:
+
+def _in_page(tab: str, name: str, given: str) -> str:
+    """JavaScript that calls a function of the page's panel; only `session` has a result."""
+    call = f"stylus.panel.{name}('{tab}'{f', {given}' if given else ''});"
+    start, end = ("return ", 'return "";') if name == "session" else ("", "return [];")
+    return f"({given}) => {{ if (window.stylus && stylus.panel) {{ {start}{call} }} {end} }}"
+
+
+def _with_request(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Gradio passes the request by annotation, and finds it only as the first parameter here."""
+    handler.__annotations__ = {"request": Request}
+    return handler
+
+
+def _handler(name: str) -> Callable[..., Any]:
+    """The function `name` of `panel.events`."""
+
+    def handler(request: Request, *values: Any) -> Any:
+        from stylus_ext.host.panel import events
+
+        return getattr(events, name)(*values, request)
+
+    return _with_request(handler)
+
+
+def _stream(name: str) -> Callable[..., Any]:
+    """The generator `name` of `panel.events`, which gradio tells by its kind."""
+
+    def handler(request: Request, *values: Any) -> Iterator[Any]:
+        from stylus_ext.host.panel import events
+
+        yield from getattr(events, name)(*values, request)
+
+    return _with_request(handler)
+
+
+def _preview(names: Sequence[str]) -> Callable[..., str]:
+    """The handler of Preview; the host's boxes come before the panel's values."""
+
+    def preview(request: Request, *values: Any) -> str:
+        from stylus_ext.host.panel.events import preview_event
+
+        boxes = dict(zip(names, values, strict=False))
+        return preview_event([boxes.get(name) for name in BOXES], values[len(names) :], request)
+
+    return _with_request(preview)
+
+
+def _count_untick(enabled: bool, counter: UntickCounter) -> None:
     if not enabled:
-        switch.unticked += 1
-
-
-def _watch(enabled: bool, switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
-    from stylus_ext.host.panel.events import watch
-
-    yield from watch(enabled, switch, request)
-
-
-def _set_up(switch: UntickCounter, request: Request) -> Iterator[list[Any]]:
-    from stylus_ext.host.panel.events import set_up
-
-    yield from set_up(switch, request)
+        counter.unticked += 1
 
 
 async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
@@ -120,53 +171,19 @@ async def _follow_fetch(enabled: bool, downloads: bool) -> AsyncIterator[Any]:
         return
     from stylus_ext.host.panel.events import follow_fetch
 
-    async for update in follow_fetch(enabled, downloads):
+    async for update in follow_fetch():
         yield update
 
 
-def _watch_once(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import last_soon, watch
-
-    return last_soon(watch(enabled, switch, request))
-
-
-def _set_up_once(switch: UntickCounter, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import last_soon, set_up
-
-    return last_soon(set_up(switch, request))
-
-
-def _go_on(enabled: bool, switch: UntickCounter, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import go_on
-
-    return go_on(enabled, switch, request)
-
-
-def _show_latest(enabled: bool, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import show_latest
-
-    return show_latest(enabled, request)
-
-
-def _look(enabled: bool, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import look
-
-    return look(enabled, request)
-
-
-def _choose_family(family: str, request: Request) -> list[Any]:
-    from stylus_ext.host.panel.events import choose_family
-
-    return choose_family(family, request)
-
-
 def _offer_afresh(replay: str) -> Any:
-    from stylus_ext.host.panel.events import offer_afresh
+    from stylus_ext.host.infotext import load_replay
 
-    return offer_afresh(replay)
+    return compat.gr.update(visible=load_replay(replay) is not None)
 
 
 def _select_afresh(prompt: str, replay: str) -> list[Any]:
-    from stylus_ext.host.panel.events import select_afresh
+    """Restore the prompt from before Stylus and clear the replay."""
+    from stylus_ext.host.infotext import load_replay
 
-    return select_afresh(prompt, replay)
+    earlier = load_replay(replay)
+    return [prompt if earlier is None else earlier.original, ""]

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.prompt.insert import without
+from stylus_ext.core.prompt.insert import pieces, without
 from stylus_ext.host.guard import RequestKind
-from stylus_ext.host.planner import Planner
-from stylus_ext.host.planner_registry import current_planner
-from stylus_ext.host.preview import look, standing, words_for, written_weights
+from stylus_ext.host.planner import Planner, current_planner
+from stylus_ext.host.preview import corrections_for, look, session_view, written_weights
 from stylus_ext.host.preview_sessions import (
     PickLock,
     PreviewSession,
@@ -18,121 +17,106 @@ from stylus_ext.host.preview_sessions import (
     Sent,
     UsedAdapters,
 )
-from stylus_ext.host.web.action import Action, ActionRequest
-from stylus_ext.host.web.responses import Payload
+from stylus_ext.host.web.responses import Action, ActionRequest, Payload
 
-_LOCKED = "The set is locked; unlock it to change which LoRAs are in it."
-_CHANGED = "The prompt was changed since this preview; press Preview again."
 MOST_WEIGHT = 5
 STATES = ("auto", "always", "never")
+_ACTS = ("accept", "weight", "reject", "swap", "restore")
+_LOCKED = "The set is locked; unlock it to change which LoRAs are in it."
+_CHANGED = "The prompt was changed since this preview; press Preview again."
+
+Handler = Callable[[Planner, PreviewSession, Payload], Payload]
 
 
-def shown(planner: Planner, session: PreviewSession, **more: Any) -> Payload:
-    return {**standing(planner, session), **more}
+def _action(
+    handler: Handler,
+    kind: RequestKind = RequestKind.LOOK,
+    kind_of: Callable[[Payload], RequestKind] | None = None,
+) -> Action:
+    """An action on the session that the payload names, under its lock."""
+
+    def run(request: ActionRequest) -> Payload:
+        planner = current_planner()
+        session = planner.sessions.at(str(request.payload.get("session_id") or ""))
+        with session.guard:
+            return handler(planner, session, request.payload)
+
+    return Action(run, kind, kind_of)
 
 
-def _show(request: ActionRequest) -> Payload:
-    """Return the session without planning, for a freshly loaded page."""
-    return shown(current_planner(), _session(request))
-
-
-def _correct(request: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(request)
-    act, key = _text(request, "act"), str(request.payload.get("key") or "")
-    with session.guard:
-        if session.lock is not None:
-            _change_lock(session, act, key, request.payload)
-        elif act == "afresh":
-            session.words = PromptCorrections()
-        elif act in _ACTS:
-            _ACTS[act](words_for(session), key, request.payload)
-        else:
-            raise InvalidInput(f"A card knows no {act!r}.")
+def _planned_again(planner: Planner, session: PreviewSession, **more: Any) -> Payload:
+    """The session after a new plan, if there was a preview."""
+    if session.request is not None:
         look(planner, session)
-        return shown(planner, session)
+    return {**session_view(planner, session), **more}
 
 
-def _keep(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
-    before = words.keep.get(key, {})
-    words.out(key)
-    words.keep[key] = before
+def _correct(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
+    act, key = _text(payload, "act"), str(payload.get("key") or "")
+    if session.lock is not None:
+        _change_lock(session, session.lock, act, key, payload)
+    elif act == "afresh":
+        session.words = PromptCorrections()
+    elif act in _ACTS:
+        _change_pick(corrections_for(session), act, key, payload)
+    else:
+        raise InvalidInput(f"Unknown action {act!r}.")
+    look(planner, session)
+    return session_view(planner, session)
 
 
-def _weigh(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:
-    words.out(key)
-    words.keep[key] = {"weight": _weight(fields)}
+def _change_pick(words: PromptCorrections, act: str, key: str, payload: Payload) -> None:
+    """Replace the user's correction of an adapter; `restore` only removes it."""
+    kept = words.keep.get(key, {})
+    if act == "weight":
+        kept = {"weight": _weight(payload)}
+    words.drop(key)
+    if act in ("accept", "weight"):
+        words.keep[key] = kept
+    elif act == "reject":
+        words.reject.append(key)
+    elif act == "swap":
+        words.swap.append(key)
 
 
-def _reject(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
-    words.out(key)
-    words.reject.append(key)
-
-
-def _swap(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
-    words.out(key)
-    words.swap.append(key)
-
-
-def _restore(words: PromptCorrections, key: str, fields: Mapping[str, Any]) -> None:  # noqa: ARG001
-    words.out(key)
-
-
-_ACTS: Mapping[str, Callable[[PromptCorrections, str, Mapping[str, Any]], None]] = {
-    "accept": _keep,
-    "weight": _weigh,
-    "reject": _reject,
-    "swap": _swap,
-    "restore": _restore,
-}
-
-
-def _change_lock(session: PreviewSession, act: str, key: str, fields: Mapping[str, Any]) -> None:
+def _change_lock(
+    session: PreviewSession, lock: PickLock, act: str, key: str, payload: Payload
+) -> None:
     """Remove an adapter from a locked set, or change its weight."""
-    lock = session.lock
-    if lock is None or act not in ("reject", "weight") or key not in lock.picks:
+    if act not in ("reject", "weight") or key not in lock.picks:
         raise InvalidInput(_LOCKED)
     picks = dict(lock.picks)
-    name, _ = picks.pop(key)
     if act == "weight":
-        picks = {
-            locked: (name, _weight(fields)) if locked == key else lock.picks[locked]
-            for locked in lock.picks
-        }
+        picks[key] = (picks[key][0], _weight(payload))
+    else:
+        del picks[key]
     session.lock = PickLock(lock.family, picks) if picks else None
 
 
-def _lock(request: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(request)
-    with session.guard:
-        if not request.payload.get("on"):
-            session.lock = None
-        else:
-            plan = session.plan
-            weights = {} if plan is None else written_weights(plan.prompts[0])
-            stems = {} if plan is None else {tag.key: tag.stem for tag in plan.tags}
-            picks = () if plan is None else plan.composition.picks
-            _put_lock(
-                session,
-                {
-                    str(pick.key): (pick.name, weights[stems[pick.key]])
-                    for pick in picks
-                    if stems[pick.key] in weights
-                },
-            )
-        if session.request is not None:
-            look(planner, session)
-        return shown(planner, session)
+def _lock(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
+    """Lock the previewed set, or unlock it."""
+    plan = session.plan
+    if not payload.get("on"):
+        session.lock = None
+    elif plan is None:
+        _put_lock(session, {})
+    else:
+        weights = written_weights(plan.prompts[0])
+        stems = {tag.key: tag.stem for tag in plan.tags}
+        picks = {
+            str(pick.key): (pick.name, weights[stems[pick.key]])
+            for pick in plan.composition.picks
+            if stems[pick.key] in weights
+        }
+        _put_lock(session, picks)
+    return _planned_again(planner, session)
 
 
-def _use_set(request: ActionRequest) -> Payload:
+def _use_set(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
     """Lock the set of one picture."""
-    planner, session = current_planner(), _session(request)
-    with session.guard:
-        picture = _picture(session, request)
-        _put_lock(session, {tag.key: (tag.name, tag.weight) for tag in picture.tags if tag.key})
-        if session.request is not None:
-            look(planner, session)
-        return shown(planner, session)
+    tags = _picture(session, payload).tags
+    _put_lock(session, {tag.key: (tag.name, tag.weight) for tag in tags if tag.key})
+    return _planned_again(planner, session)
 
 
 def _put_lock(session: PreviewSession, picks: Mapping[str, tuple[str, float]]) -> None:
@@ -143,83 +127,64 @@ def _put_lock(session: PreviewSession, picks: Mapping[str, tuple[str, float]]) -
     session.lock, session.words = PickLock(session.family, picks), PromptCorrections()
 
 
-def _send(request: ActionRequest) -> Payload:
+def _send(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
     """Write the plan's text into the prompt box."""
-    planner, session = current_planner(), _session(request)
-    text = str(request.payload.get("text") or "")
-    with session.guard:
-        plan, planned = session.plan, session.request
-        if plan is None or planned is None or text != planned.prompt:
-            raise InvalidInput(_CHANGED)
-        if plan.prompts[0] == plan.prompt:
-            raise InvalidInput("There is nothing to write: this plan adds nothing to the prompt.")
-        after = (
-            plan.prompts[0] if plan.prompt == text else _into(text, plan.prompt, plan.prompts[0])
-        )
-        session.sent = Sent(text, after)
-        if session.words:
-            session.words.prompt = after
-            session.words.keep.clear()  # they stand in the prompt now
-        return shown(planner, session, text=after)
+    text = str(payload.get("text") or "")
+    plan, planned = session.plan, session.request
+    if plan is None or planned is None or text != planned.prompt:
+        raise InvalidInput(_CHANGED)
+    if plan.prompts[0] == plan.prompt:
+        raise InvalidInput("There is nothing to write: this plan adds nothing to the prompt.")
+    after = plan.prompts[0]
+    if plan.prompt != text:  # the box does not have the text of applied styles
+        after = text + "".join(pieces(plan.prompt, plan.prompts[0]))
+    session.sent = Sent(text, after)
+    if session.words:
+        session.words.prompt = after
+        session.words.keep.clear()  # they stand in the prompt now
+    return {**session_view(planner, session), "text": after}
 
 
-def _into(text: str, planned: str, written: str) -> str:
-    """Add the plan's additions to the box, without the text of applied styles."""
-    from stylus_ext.core.prompt.insert import pieces
-
-    return text + "".join(pieces(planned, written))
-
-
-def _take_back(request: ActionRequest) -> Payload:
-    planner, session = current_planner(), _session(request)
-    with session.guard:
-        if session.sent is None:
-            raise InvalidInput("Nothing was written into this prompt.")
-        text = without(
-            str(request.payload.get("text") or ""), session.sent.before, session.sent.after
-        )
-        if session.words.prompt == session.sent.after:
-            session.words.prompt = text
-        session.sent = None
-        return shown(planner, session, text=text)
+def _take_back(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
+    sent = session.sent
+    if sent is None:
+        raise InvalidInput("Nothing was written into this prompt.")
+    text = without(str(payload.get("text") or ""), sent.before, sent.after)
+    if session.words.prompt == sent.after:
+        session.words.prompt = text
+    session.sent = None
+    return {**session_view(planner, session), "text": text}
 
 
-def _mark(request: ActionRequest) -> Payload:
+def _mark(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
     """Set an adapter to Always or Never in the catalogue."""
-    planner, session = current_planner(), _session(request)
-    state = _text(request, "state")
+    state = _text(payload, "state")
     if state not in STATES:
         raise InvalidInput(f"An adapter is {', '.join(STATES)}; not {state!r}.")
-    planner.client.ask("POST", "/v1/edit", {"key": _text(request, "key"), "state": state})
-    with session.guard:
-        if session.request is not None:
-            look(planner, session)
-        return shown(planner, session)
+    planner.client.ask("POST", "/v1/edit", {"key": _text(payload, "key"), "state": state})
+    return _planned_again(planner, session)
 
 
-def _wrong(request: ActionRequest) -> Payload:
+def _wrong(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
     """Store feedback for similar prompts; `wrong` false deletes it."""
-    planner, session = current_planner(), _session(request)
-    wrong = bool(request.payload.get("wrong", True))
-    with session.guard:
-        prompt = _picture(session, request).prompt
-        answer = planner.client.ask(
-            "POST", "/v1/verdict", {"key": _text(request, "key"), "prompt": prompt, "wrong": wrong}
-        )
-        if session.request is not None:
-            look(planner, session)
-        return shown(planner, session, times=answer["times"])
+    feedback = {
+        "key": _text(payload, "key"),
+        "prompt": _picture(session, payload).prompt,
+        "wrong": bool(payload.get("wrong", True)),
+    }
+    answer = planner.client.ask("POST", "/v1/verdict", feedback)
+    return _planned_again(planner, session, times=answer["times"])
 
 
-def _picture(session: PreviewSession, request: ActionRequest) -> UsedAdapters:
-    place, used = request.payload.get("image"), session.used()
+def _picture(session: PreviewSession, payload: Payload) -> UsedAdapters:
+    place, used = payload.get("image"), session.used()
     if not isinstance(place, int) or not 0 <= place < len(used):
         raise InvalidInput("There is no such picture in the last generation.")
     return used[place]
 
 
-def _weight(fields: Mapping[str, Any]) -> float:
-    weight = fields.get("weight")
+def _weight(payload: Payload) -> float:
+    weight = payload.get("weight")
     if (
         isinstance(weight, bool)
         or not isinstance(weight, (int, float))
@@ -229,35 +194,29 @@ def _weight(fields: Mapping[str, Any]) -> float:
     return float(weight)
 
 
-def _text(request: ActionRequest, name: str) -> str:
-    value = request.payload.get(name)
+def _text(payload: Payload, name: str) -> str:
+    value = payload.get(name)
     if not isinstance(value, str) or not value:
         raise InvalidInput(f"The field {name!r} is missing.")
     return value
 
 
-def _session(request: ActionRequest) -> PreviewSession:
-    return current_planner().sessions.at(str(request.payload.get("session_id") or ""))
-
-
-def _plans(payload: Payload) -> RequestKind:
+def _plan_kind(payload: Payload) -> RequestKind:
     """Kind of access for planning again, which may cost money."""
-    session = current_planner().sessions.of(str(payload.get("session_id") or ""))
-    planned = None if session is None else session.request
-    return (
-        RequestKind.PLAN
-        if planned is None
-        else current_planner().composing.kind(planned.values.composer)
-    )
+    planner = current_planner()
+    session = planner.sessions.of(str(payload.get("session_id") or ""))
+    if session is None or session.request is None:
+        return RequestKind.PLAN
+    return planner.permissions.kind(session.request.values.composer)
 
 
 ACTIONS: Mapping[str, Action] = {
-    "preview": Action(_show),
-    "correct": Action(_correct, kind_of=_plans),
-    "lock": Action(_lock, kind_of=_plans),
-    "use_set": Action(_use_set, kind_of=_plans),
-    "send": Action(_send),
-    "take_back": Action(_take_back),
-    "mark": Action(_mark, RequestKind.CHANGE),
-    "wrong": Action(_wrong, RequestKind.CHANGE),
+    "preview": _action(lambda planner, session, _: session_view(planner, session)),
+    "correct": _action(_correct, kind_of=_plan_kind),
+    "lock": _action(_lock, kind_of=_plan_kind),
+    "use_set": _action(_use_set, kind_of=_plan_kind),
+    "send": _action(_send),
+    "take_back": _action(_take_back),
+    "mark": _action(_mark, RequestKind.CHANGE),
+    "wrong": _action(_wrong, RequestKind.CHANGE),
 }

@@ -1,4 +1,4 @@
-"""The page's actions on recipes: save, find, delete, choose, and a recipe's prompt."""
+"""The page's actions on recipes and past pictures: save, find, delete, choose, apply, rehearse."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host import options, plan_request
+from stylus_ext.host import options
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.generation import caller_payload
 from stylus_ext.host.guard import RERANK, RequestKind
 from stylus_ext.host.permissions import HYBRID, RULES
-from stylus_ext.host.plan_request import for_caller
-from stylus_ext.host.planner_registry import current_planner
-from stylus_ext.host.web.action import Action, ActionRequest
+from stylus_ext.host.planner import current_planner
 from stylus_ext.host.web.jobs import picture_folders
-from stylus_ext.host.web.responses import Payload
+from stylus_ext.host.web.responses import Action, ActionRequest, Payload, passed
 
-_MOST = 10
+PROMPTS = 50
 # A recipe is used as it was written: no cap of today's settings takes anything from it.
 _AS_WRITTEN: Mapping[str, Any] = {
     "selection": {
         "per_task": 5,
         "max_styles": 5,
-        "max_adapters": _MOST,
+        "max_adapters": 10,
         "composer": RULES,
         "policy": HYBRID,
     },
@@ -31,59 +30,38 @@ _AS_WRITTEN: Mapping[str, Any] = {
 }
 
 
-def _recipes(request: ActionRequest) -> Payload:
-    return request.engine("POST", "/v1/recipes", request.payload)
-
-
-def _kind(payload: Payload) -> RequestKind:
-    return (
-        RequestKind.CHANGE
-        if payload.get("keep") is not None or payload.get("forget") is not None
-        else RequestKind.LOOK
-    )
+def _recipes_kind(payload: Payload) -> RequestKind:
+    changes = payload.get("keep") is not None or payload.get("forget") is not None
+    return RequestKind.CHANGE if changes else RequestKind.LOOK
 
 
 def _choose(request: ActionRequest) -> Payload:
     """Selection for a prompt as for a first batch; uses nothing that costs money."""
     policy = options.read_settings().selection.policy
     free = {"composer": RULES, "policy": HYBRID if policy == RERANK else policy}
-    plan = _planned(
-        request,
-        {
-            "prompt": _text(request, "prompt"),
-            "negative_prompt": _text(request, "negative"),
-            "settings": {"selection": free},
-        },
-    )
-    names = {
-        pick["key"]: (
-            {name: pick[name] for name in ("key", "weight", "name")} | {"stem": pick["stem"] or ""}
-        )
+    plan = _planned(request, {"settings": {"selection": free}})
+    adapters = {
+        pick["key"]: {
+            **{name: pick[name] for name in ("key", "weight", "name")},
+            "stem": pick["stem"] or "",
+        }
         for pick in plan["picks"]
     }
     return {
         "family": plan["family"],
-        "adapters": [names[key] for key in (plan["masks"] or [[]])[0]],
+        "adapters": [adapters[key] for key in (plan["masks"] or [[]])[0]],
         "notes": plan["notes"],
     }
 
 
 def _apply_recipe(request: ActionRequest) -> Payload:
     adapters = request.payload.get("adapters")
-    if not isinstance(adapters, list) or not all(
-        isinstance(adapter, Mapping) for adapter in adapters
-    ):
+    if not isinstance(adapters, list) or not all(isinstance(row, Mapping) for row in adapters):
         raise InvalidInput("A recipe's adapters are a list.")
     keep = [
-        {"key": adapter.get("key"), "weight": adapter.get("weight"), "pinned": True}
-        for adapter in adapters
+        {"key": row.get("key"), "weight": row.get("weight"), "pinned": True} for row in adapters
     ]
-    fields = {
-        "prompt": _text(request, "prompt"),
-        "negative_prompt": _text(request, "negative"),
-        "settings": dict(_AS_WRITTEN),
-        "corrections": {"keep": keep, "only": True},
-    }
+    fields = {"settings": dict(_AS_WRITTEN), "corrections": {"keep": keep, "only": True}}
     plan = _planned(request, fields)
     return {
         "prompt": plan["prompts"][0],
@@ -94,10 +72,11 @@ def _apply_recipe(request: ActionRequest) -> Payload:
 
 
 def _planned(request: ActionRequest, fields: Payload) -> Payload:
-    payload = for_caller(current_planner(), fields)
-    return dict(
-        EngineClient(request.process).plan(payload, float(options.own("cold_s")), bool)["plan"]
-    )
+    """The plan for the prompts of the request."""
+    texts = {"prompt": _text(request, "prompt"), "negative_prompt": _text(request, "negative")}
+    payload = caller_payload(current_planner(), {**texts, **fields})
+    client = EngineClient(request.process)
+    return dict(client.plan(payload, float(options.own("cold_s")), bool)["plan"])
 
 
 def _text(request: ActionRequest, name: str) -> str:
@@ -105,16 +84,6 @@ def _text(request: ActionRequest, name: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"{name!r} must be text.")
     return value
-
-
-ACTIONS: Mapping[str, Action] = {
-    "recipes": Action(_recipes, kind_of=_kind),
-    "choose": Action(_choose, RequestKind.PLAN),
-    "apply_recipe": Action(_apply_recipe, RequestKind.PLAN),
-}
-
-
-PROMPTS = 50
 
 
 def _rehearse(request: ActionRequest) -> Payload:
@@ -129,15 +98,18 @@ def _rehearse(request: ActionRequest) -> Payload:
         raise InvalidInput(
             "The WebUI has no folder of pictures yet, so there are no prompts to rehearse with."
         )
-    payload = plan_request.for_caller(planner, {})
-    return request.engine(
-        "POST", "/v1/jobs/rehearse", {**payload, "folders": folders, "count": PROMPTS}
-    )
+    payload = {**caller_payload(planner, {}), "folders": folders, "count": PROMPTS}
+    return request.engine("POST", "/v1/jobs/rehearse", payload)
 
 
 def _rehearse_kind(_: Payload) -> RequestKind:
     """Composer and reranker of the settings page may cost money, fifty times."""
-    return current_planner().composing.kind(options.read_settings().selection.composer)
+    return current_planner().permissions.kind(options.read_settings().selection.composer)
 
 
-REHEARSE_ACTIONS: Mapping[str, Action] = {"rehearse": Action(_rehearse, kind_of=_rehearse_kind)}
+ACTIONS: Mapping[str, Action] = {
+    "recipes": Action(passed("recipes"), kind_of=_recipes_kind),
+    "choose": Action(_choose, RequestKind.PLAN),
+    "apply_recipe": Action(_apply_recipe, RequestKind.PLAN),
+    "rehearse": Action(_rehearse, kind_of=_rehearse_kind),
+}

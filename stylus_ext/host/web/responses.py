@@ -1,4 +1,4 @@
-"""Routes: guard, handler, then JSON, a file or an error sentence."""
+"""Routes and page actions: guard, handler, then JSON, a file or an error message."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from stylus_ext.host.engine.supervisor import EngineProcess
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,6 +45,39 @@ class File:
 
     data: bytes
     content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRequest:
+    """One request of the page: payload and engine."""
+
+    payload: Payload
+    process: EngineProcess
+
+    def engine(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
+    ) -> Payload:
+        """Ask the engine, starting it if needed."""
+        from stylus_ext.host.engine.client import EngineClient  # not at the WebUI's start
+
+        return EngineClient(self.process).ask(method, path, payload, timeout_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A handler with its kind of access, fixed or read from the payload by `kind_of`."""
+
+    run: Callable[[ActionRequest], Payload | File]
+    kind: RequestKind = RequestKind.LOOK
+    kind_of: Callable[[Payload], RequestKind] | None = None
+
+    def wants(self, payload: Payload) -> RequestKind:
+        return self.kind if self.kind_of is None else self.kind_of(payload)
+
+
+def passed(path: str, timeout_s: float = 30.0) -> Callable[[ActionRequest], Payload]:
+    """A handler that passes the payload to a path of the engine."""
+    return lambda request: request.engine("POST", f"/v1/{path}", request.payload, timeout_s)
 
 
 class BadRequest(Exception):

@@ -33,15 +33,16 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def staged(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     host.start()
-    from stylus_ext.host import compat, planner_registry
+    from stylus_ext.host import compat
     from stylus_ext.host.checkpoint import Remembered
     from stylus_ext.host.planner import Planner, PlannerRegistry
     from tests.host.double.planner import SmallClient, SmallEngine
 
-    engine, client = SmallEngine(), SmallClient()
+    engine: Any = SmallEngine()
+    client: Any = SmallClient()
     planner = Planner(
         engine, client, Remembered(tmp_path / "stylus"), compat.interrupted, compat.show_progress
     )
-    monkeypatch.setattr(planner_registry, "planners", PlannerRegistry(lambda _: planner))
+    monkeypatch.setattr("stylus_ext.host.planner.registry", PlannerRegistry(lambda: planner))
     yield Stage(host, engine, client, planner)
     assert host.errors == []

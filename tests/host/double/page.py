@@ -215,3 +215,10 @@ def as_modules() -> dict[str, ModuleType]:
     )
     vars(context)["Context"] = Context
     return {"gradio": gradio, "gradio.context": context}
+
+
+def untick_counter() -> Any:
+    """A page's state of the box; made here, since its module needs the host."""
+    from stylus_ext.host.panel.wiring import UntickCounter
+
+    return UntickCounter()
