@@ -17,8 +17,8 @@ interface Window {
 }
 
 /* Functions of the WebUI's own script; other hosts may lack them. */
-declare const onUiLoaded: ((callback: () => void) => void) | undefined;
-declare const onAfterUiUpdate: ((callback: () => void) => void) | undefined;
+declare var onUiLoaded: ((callback: () => void) => void) | undefined;
+declare var onAfterUiUpdate: ((callback: () => void) => void) | undefined;
 
 /* ---- Elements ---- */
 

@@ -1,8 +1,11 @@
+// @ts-check
 /* The functions of the WebUI's script.js that extensions use. */
 "use strict";
 
 (() => {
+  /** @type {(() => void)[]} */
   const loaded = [];
+  /** @type {(() => void)[]} */
   const updated = [];
   let isLoaded = false;
   let timer = 0;
