@@ -37,11 +37,6 @@ def option(name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def command_line(name: str, default: Any = None) -> Any:
-    """A command-line flag; `lora_dir` is missing if the built-in Lora extension is off."""
-    return getattr(shared.cmd_opts, name, default)
-
-
 def interrupted() -> bool:
     """True if the user interrupted; `stopping_generation` exists since A1111 1.8."""
     state = shared.state
@@ -90,10 +85,15 @@ def networks() -> Any | None:
     return sys.modules.get("networks")
 
 
+def available() -> Mapping[str, Any]:
+    """The Lora extension's objects by stem."""
+    return getattr(networks(), "available_networks", None) or {}
+
+
 def listed_stems() -> list[str]:
     """Stems that tags resolve to; an alias of another file can hide one."""
     module = networks()
-    files = dict(getattr(module, "available_networks", None) or {})
+    files = dict(available())
     aliases = getattr(module, "available_network_aliases", None) or {}
     forbidden = getattr(module, "forbidden_network_aliases", None) or {}
     return sorted(
@@ -105,7 +105,7 @@ def listed_stems() -> list[str]:
 
 def listing() -> tuple[int, int]:
     """Changes when the host lists its LoRAs again; cheap."""
-    files = getattr(networks(), "available_networks", None) or {}
+    files = available()
     return len(files), hash(frozenset(files))
 
 
@@ -114,23 +114,20 @@ def unlisted(names: Iterable[str]) -> list[str]:
     module = networks()
     if module is None:
         return []
-    known = {
-        *(getattr(module, "available_networks", None) or {}),
-        *(getattr(module, "available_network_aliases", None) or {}),
-    }
+    known = {*available(), *(getattr(module, "available_network_aliases", None) or {})}
     return sorted(name for name in set(names) if name not in known)
 
 
 def gone_stems(stems: Iterable[str]) -> set[str]:
     """Listed stems without a file: with one of these, reForge and Forge load no LoRA at all."""
-    files = getattr(networks(), "available_networks", None) or {}
+    files = available()
     paths = {stem: getattr(files.get(stem), "filename", None) for stem in stems}
     return {stem for stem, path in paths.items() if path and not Path(path).is_file()}
 
 
 def listed_files() -> dict[str, Any]:
     """The Lora extension's objects by stem, as far as tags find them."""
-    files = getattr(networks(), "available_networks", None) or {}
+    files = available()
     return {stem: files[stem] for stem in listed_stems()}
 
 
@@ -160,7 +157,11 @@ def cached_sha256(path: str, stem: str) -> str:
 
 def lora_folders() -> list[str]:
     """LoRA folders; `lyco_dir_backcompat` exists in A1111 and reForge."""
-    folders = [command_line("lora_dir"), command_line("lyco_dir_backcompat")]
+    flags = (getattr(shared.cmd_opts, name, None) for name in ("lora_dir", "lyco_dir_backcompat"))
+    return existing_folders(flags)
+
+
+def existing_folders(folders: Iterable[Any]) -> list[str]:
     return [
         str(Path(folder).absolute())
         for folder in dict.fromkeys(folders)
@@ -260,22 +261,23 @@ def on_this_page(components: Sequence[Any]) -> bool:
     )
 
 
+def _is_gradio_4() -> bool:
+    return str(getattr(gr, "__version__", "")).startswith("4.")
+
+
 def long_event() -> Mapping[str, Any]:
     """Arguments for events of minutes: gradio 4 (Forge) otherwise runs one at a time."""
-    parallel = (
-        {"concurrency_limit": None} if str(getattr(gr, "__version__", "")).startswith("4.") else {}
-    )
-    return {"show_progress": "hidden", **parallel}
+    return {"show_progress": "hidden", **({"concurrency_limit": None} if _is_gradio_4() else {})}
 
 
 def browser_script(code: str) -> Mapping[str, Any]:
     """JavaScript part of an event: `_js` in gradio 3, `js` in gradio 4 (Forge)."""
-    return {"js" if str(getattr(gr, "__version__", "")).startswith("4.") else "_js": code}
+    return {"js" if _is_gradio_4() else "_js": code}
 
 
 def has_queue() -> bool:
     """True with a queue; without (--no-gradio-queue) gradio 3 refuses streaming events."""
-    return not command_line("no_gradio_queue", False)
+    return not getattr(shared.cmd_opts, "no_gradio_queue", False)
 
 
 def flags() -> Any:
@@ -299,9 +301,7 @@ def list_anew(stems: Iterable[str]) -> None:
 
     Call where pictures are made: the host empties its list first and must not be reading it.
     """
-    module = networks()
-    listing = getattr(module, "list_available_networks", None)
-    files = getattr(module, "available_networks", None) or {}
+    listing, files = getattr(networks(), "list_available_networks", None), available()
     if listing is None or all(stem in files for stem in stems):
         return
     try:

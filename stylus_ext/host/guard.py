@@ -38,40 +38,36 @@ def read_request(request: Any) -> GuardedRequest:
     """Unwrap a gradio request, which may wrap a web socket."""
     inner = getattr(request, "request", None) or request
     scope = getattr(inner, "scope", None)
+    method, app = "POST", None
     if isinstance(scope, Mapping):
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
+        pairs = [
+            (name.decode("latin-1"), value.decode("latin-1"))
             for name, value in scope.get("headers", [])
-        }
+        ]
         method, app = str(scope.get("method", "POST")), scope.get("app")
     else:
-        headers = {
-            str(name).lower(): str(value) for name, value in _pairs(getattr(inner, "headers", {}))
-        }
-        method, app = "POST", None
+        headers = getattr(inner, "headers", {})
+        pairs = list((headers if isinstance(headers, Mapping) else _attributes(headers)).items())
     tokens = getattr(app, "tokens", None)
-    user = _stated(request, "username")
     return GuardedRequest(
-        method.upper(), headers, tokens if isinstance(tokens, Mapping) else {}, user
+        method.upper(),
+        {str(name).lower(): str(value) for name, value in pairs},
+        tokens if isinstance(tokens, Mapping) else {},
+        # From the attributes only: starlette's `user` raises if none is set.
+        str(_attributes(request).get("username") or ""),
     )
 
 
-def _pairs(headers: Any) -> list[tuple[Any, Any]]:
-    if isinstance(headers, Mapping):
-        return list(headers.items())
-    return (
-        [(str(name), value) for name, value in vars(headers).items()]
-        if hasattr(headers, "__dict__")
-        else []
-    )
-
-
-def _stated(request: Any, name: str) -> str:
-    """Read from the scope only; starlette's `user` raises if none is set."""
-    return str(vars(request).get(name) or "") if hasattr(request, "__dict__") else ""
+def _attributes(owner: Any) -> dict[str, Any]:
+    return vars(owner) if hasattr(owner, "__dict__") else {}
 
 
 _COOKIE = "access-token"
+_LOGINS = ("gradio_auth", "gradio_auth_path")
+
+
+def _any_flag(flags: object, *names: str) -> bool:
+    return any(getattr(flags, name, None) for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +78,12 @@ class People:
 
     @property
     def wanted(self) -> bool:
-        return any(
-            getattr(self.flags, name, None)
-            for name in ("api_auth", "gradio_auth", "gradio_auth_path")
-        )
+        return _any_flag(self.flags, "api_auth", *_LOGINS)
 
     @property
     def log_in(self) -> bool:
         """True if the page requires gradio's login."""
-        return any(getattr(self.flags, name, None) for name in ("gradio_auth", "gradio_auth_path"))
+        return _any_flag(self.flags, *_LOGINS)
 
     def logged_in(self, request: GuardedRequest) -> bool:
         """True with gradio's login cookie, or if gradio names a user."""
@@ -192,10 +185,8 @@ class Guard:
 
     def at_door(self, kind: str, over_api: bool) -> str | None:
         """The same for generations without a request: callers behind a password are trusted."""
-        locks = ("api_auth",) if over_api else ("gradio_auth", "gradio_auth_path")
-        against = self._open_door(
-            RequestKind(kind), any(getattr(self.flags, lock, None) for lock in locks)
-        )
+        known = _any_flag(self.flags, *(("api_auth",) if over_api else _LOGINS))
+        against = self._open_door(RequestKind(kind), known)
         return against.sentence if against else None
 
     def refusal(self, kind: str, request: object) -> GuardRefusal | None:
@@ -221,31 +212,25 @@ class Guard:
     def _address(self, caller: GuardedRequest, known: bool) -> GuardRefusal | None:
         """Refuse foreign Host names and cross-site requests."""
         names = AllowedHosts(self.flags, self._open)
-        host = caller.headers.get("host", "")
+        host, origin = caller.headers.get("host", ""), caller.headers.get("origin")
+        foreign = caller.headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if not known and not names.is_ours(host_of(host)):
             sentence = (
-                f"The WebUI is not known as {host[:80]!r}; call it by an address of its machine, or"
-                " name this one with --server-name."
+                f"Unrecognised Host header {host[:80]!r}. Use this machine's address or"
+                " --server-name."
             )
-            return GuardRefusal(FORBIDDEN, sentence)
-        origin = caller.headers.get("origin")
-        if origin is not None and not names.same(origin, host):
-            return GuardRefusal(
-                FORBIDDEN,
+        elif origin is not None and not names.same(origin, host):
+            sentence = (
                 f"A page of {origin[:80]!r} may not use this WebUI; --cors-allow-origins can"
-                " permit it.",
+                " permit it."
             )
-        if (
-            origin is None
-            and caller.method != "GET"
-            and caller.headers.get("sec-fetch-site") in ("cross-site", "same-site")
-        ):
-            return GuardRefusal(
-                FORBIDDEN,
-                "A page of another site may not use this WebUI; --cors-allow-origins can"
-                " permit it.",
+        elif origin is None and foreign and caller.method != "GET":
+            sentence = (
+                "A page of another site may not use this WebUI; --cors-allow-origins can permit it."
             )
-        return None
+        else:
+            return None
+        return GuardRefusal(FORBIDDEN, sentence)
 
     def _open_door(self, kind: RequestKind, known: bool) -> GuardRefusal | None:
         if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
@@ -259,7 +244,7 @@ class Guard:
 
     @property
     def _open(self) -> bool:
-        if any(getattr(self.flags, name, None) for name in _OPENERS):
+        if _any_flag(self.flags, *_OPENERS):
             return True
         name = getattr(self.flags, "server_name", None)
         return bool(name) and not _is_loopback(str(name))

@@ -7,7 +7,7 @@ options.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,8 +121,7 @@ def add_page() -> None:
         title = _TITLES.get(option.section, option.section) if option.section != section else ""
         section = option.section
         infos[name_of(option)] = _info(option, title)
-    for own in HOST_OPTIONS:
-        infos[PREFIX + own.name] = _own_info(own)
+    infos |= {PREFIX + own.name: _own_info(own) for own in HOST_OPTIONS}
     compat.add_options(SECTION, infos)
 
 
@@ -165,11 +164,10 @@ def engine_flags() -> list[str]:
     for option, value in _valid_values():
         if option.section in ENGINE_SECTIONS and value != option.default:
             name = option.name.replace("_", "-")
-            flags += (
-                [f"--{name}" if value else f"--no-{name}"]
-                if isinstance(value, bool)
-                else [f"--{name}", str(value)]
-            )
+            if isinstance(value, bool):
+                flags.append(f"--{name}" if value else f"--no-{name}")
+            else:
+                flags += [f"--{name}", str(value)]
     return flags
 
 
@@ -191,58 +189,47 @@ def _valid_values() -> Iterator[tuple[Option, Any]]:
 
 def _as(option: Option, value: Any) -> Any:
     """Convert a slider's number: 1 for 1.0, 2.0 for 2."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and isinstance(option.default, float):
-        return float(value)
-    if (
-        number
-        and isinstance(option.default, int)
-        and not isinstance(option.default, bool)
-        and value == int(value)
-    ):
-        return int(value)
-    return value
+    kind = type(option.default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or kind not in (int, float):
+        return value
+    return kind(value) if kind is float or value == int(value) else value
 
 
 def _info(option: Option, title: str) -> Any:
-    component, arguments = _component(option)
-    default = ", ".join(option.default) if isinstance(option.default, tuple) else option.default
-    info = compat.option_info()(
-        default,
+    value = option.default
+    info = _option_info(
+        ", ".join(value) if isinstance(value, tuple) else value,
         f"{option.name.replace('_', ' ').capitalize()}: {option.help}",
-        component,
-        arguments,
-        restrict_api=option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED,
+        option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED,
+        (option.low, option.high, 1 if isinstance(value, int) else 0.05),
+        option.choices,
     )
     return info.info(title) if title else info
 
 
-def _component(option: Option) -> tuple[Any, Mapping[str, Any]]:
-    gr = compat.gr
-    if option.choices:
-        return gr.Dropdown, {"choices": list(option.choices)}
-    if isinstance(option.default, bool):
-        return gr.Checkbox, {}
-    if isinstance(option.default, (int, float)):
-        step = 1 if isinstance(option.default, int) else 0.05
-        return gr.Slider, {"minimum": option.low, "maximum": option.high, "step": step}
-    return gr.Textbox, {}
-
-
 def _own_info(option: HostOption) -> Any:
+    numbers = (option.low, option.high, 0.5)
+    return _option_info(option.default, option.label, option.restricted, numbers)
+
+
+def _option_info(
+    default: object,
+    label: str,
+    restricted: bool,
+    numbers: tuple[float | None, float | None, float],
+    choices: Sequence[str] = (),
+) -> Any:
+    """The host's option, with a control by the type of its default."""
     gr = compat.gr
-    if isinstance(option.default, bool):
-        component, arguments = gr.Checkbox, {}
-    elif isinstance(option.default, float):
-        component, arguments = (
-            gr.Slider,
-            {"minimum": option.low, "maximum": option.high, "step": 0.5},
-        )
-    else:
-        component, arguments = gr.Textbox, {}
-    return compat.option_info()(
-        option.default, option.label, component, arguments, restrict_api=option.restricted
-    )
+    component, arguments = gr.Textbox, dict[str, Any]()
+    if choices:
+        component, arguments = gr.Dropdown, {"choices": list(choices)}
+    elif isinstance(default, bool):
+        component = gr.Checkbox
+    elif isinstance(default, (int, float)):
+        limits = zip(("minimum", "maximum", "step"), numbers, strict=True)
+        component, arguments = gr.Slider, dict(limits)
+    return compat.option_info()(default, label, component, arguments, restrict_api=restricted)
 
 
 def limits(leaf: str) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stylus_ext.core.settings import COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
-from stylus_ext.host.script import loaded_anew
+from stylus_ext.host.script import forget_callbacks
 
 PREFIX = "[Stylus] "
 ATTRIBUTE = "stylus_axes"
@@ -33,7 +33,7 @@ def add_axes() -> bool:
 
 
 def apply(name: str) -> Callable[[Any, Any, Any], None]:
-    """Axis function; sets a new dictionary, since copies of `p` share what is not replaced."""
+    """Axis function; sets a new dictionary, since copies of `p` share the old one."""
 
     def put(p: Any, value: Any, values: Any) -> None:  # noqa: ARG001
         setting = (
@@ -63,7 +63,7 @@ def register() -> None:
     compat.register((callbacks.on_app_started, _app_started), (callbacks.on_ui_tabs, _tab))
     if not add_axes():
         compat.register((callbacks.on_before_ui, add_axes))
-    loaded_anew()
+    forget_callbacks()
 
 
 def _tab() -> list[Any]:

@@ -1,6 +1,4 @@
-"""The script that the host runs for every generation: off by default, and then it looks at one
-value and leaves.
-"""
+"""The script that the host runs for every generation; switched off, it reads one value."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ WATCHED = frozenset(
 )
 AXES, WORK = "stylus_axes", "stylus_work"
 _under_way: list[tuple[Any, Any]] = []
-_hears_of_grids: list[bool] = []
+_hooked_grids: list[bool] = []
 
 
 class StylusScript(compat.Script):
@@ -45,31 +43,23 @@ class StylusScript(compat.Script):
             self.boxes = {**self.boxes, name: component}
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Called again for the API's defaults, of which the host reads nothing but the values: then
-        no page's parts are made.
-        """
+        """Build the panel; called again for the API's defaults, which need values alone."""
+        from stylus_ext.host.panel.layout import api_defaults, build_panel
+
         if "prompt" in self.boxes and not compat.on_this_page([self.boxes["prompt"]]):
-            from stylus_ext.host.panel.layout import api_defaults
-
             return api_defaults()
-        from stylus_ext.host.panel.layout import build_panel
-
-        panel = build_panel(
-            "img2img" if is_img2img else "txt2img", self.boxes, self.on_after_component
-        )
+        panel = build_panel(TABS[is_img2img], self.boxes, self.on_after_component)
         self.infotext_fields = panel.infotext_fields
         self.paste_field_names = panel.paste_field_names
         return panel.controls
 
     def setup(self, p: Any, *args: Any) -> None:
-        """Copies of this `p`, such as the cells of a grid, share what was asked once."""
+        """Let copies of this `p`, such as the cells of a grid, share answers."""
         if is_on(args):
             p.stylus_answers, p.stylus_not_fetched = {}, {}
 
     def before_process(self, p: Any, *args: Any) -> None:
-        """Before the host sets up its lists: a batch of several pictures becomes several batches of
-        one.
-        """
+        """Turn a batch of several pictures into batches of one, before the host makes its lists."""
         if not _is_wanted(p, args) or compat.is_nested():
             return
         reading = _read(p, args)
@@ -84,14 +74,12 @@ class StylusScript(compat.Script):
 
     def process(self, p: Any, *args: Any) -> None:
         if not _is_wanted(p, args):
-            _tidy(p)
+            _forget_fields(p)
             return
         if compat.is_nested():
             p.stylus_work = None
             return
-        if (
-            getattr(p, WORK, None) is not None
-        ):  # between two pictures ADetailer calls the hooks again, on a copy
+        if getattr(p, WORK, None) is not None:  # ADetailer calls the hooks again, on a copy
             return
         from stylus_ext.host.generation import process
 
@@ -109,13 +97,10 @@ class StylusScript(compat.Script):
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
         if work is not None:
-            work.of_made_image(
-                p,
-                int(getattr(p, "iteration", 0)) * int(p.batch_size)
-                + int(getattr(p, "batch_index", 0)),
-            )
+            first = int(getattr(p, "iteration", 0)) * int(p.batch_size)
+            work.of_made_image(p, first + int(getattr(p, "batch_index", 0)))
             _under_way[:] = [(p, work)]
-            _hear_of_grids()
+            _hook_grids()
 
     def postprocess(self, p: Any, processed: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
@@ -125,22 +110,20 @@ class StylusScript(compat.Script):
             _under_way[:] = [pair for pair in _under_way if pair[0] is not p]
 
 
-def loaded_anew() -> None:
-    """The host has cleared its callbacks."""
-    _hears_of_grids.clear()
+def forget_callbacks() -> None:
+    """Called when the host has cleared its callbacks."""
+    _hooked_grids.clear()
 
 
-def _hear_of_grids() -> None:
-    """Not before a picture of ours is made: each callback costs something of the host's start."""
-    if not _hears_of_grids:
-        _hears_of_grids.append(True)
+def _hook_grids() -> None:
+    """Hook grids with the first picture, since callbacks cost time at the host's start."""
+    if not _hooked_grids:
+        _hooked_grids.append(True)
         compat.register((compat.script_callbacks.on_image_grid, before_grid))
 
 
 def before_grid(params: Any) -> None:  # noqa: ARG001
-    """Called by the host when it puts a grid together: the last moment before the grid's infotext
-    is written.
-    """
+    """Called by the host before it writes a grid's infotext."""
     for p, work in _under_way:
         work.of_grid(p)
 
@@ -158,8 +141,8 @@ def _read(p: Any, args: Sequence[Any]) -> ValuesReading | Note:
         return Note("refused", f"Stylus did nothing: {error}")
 
 
-def _tidy(p: Any) -> None:
-    """A cell of a grid without Stylus must not say what the cell before it had."""
+def _forget_fields(p: Any) -> None:
+    """Remove the fields of the previous cell of a grid."""
     params = getattr(p, "extra_generation_params", None)
     if params and TITLE in params:
         from stylus_ext.host.infotext import forget

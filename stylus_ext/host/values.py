@@ -53,21 +53,6 @@ class PanelValues:
         settings_of(self, Settings())
 
 
-KINDS: Mapping[str, type] = {
-    "enabled": bool,
-    "composer": str,
-    "max_adapters": int,
-    "per_task": int,
-    "strength": float,
-    "diversity": str,
-    "downloads": bool,
-    "vary_inside_batch": bool,
-    "seed": int,
-    "family": str,
-    "replay": str,
-    "compare": bool,
-    "session_id": str,
-}
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 _SETTINGS = {
     "composer": ("selection", "composer"),
@@ -76,7 +61,8 @@ _SETTINGS = {
     "strength": ("weights", "strength"),
     "diversity": ("diversity", "scheme"),
 }
-NAMES = tuple(field.name for field in fields(PanelValues))
+KINDS: Mapping[str, type] = {field.name: type(field.default) for field in fields(PanelValues)}
+NAMES = tuple(KINDS)
 HIDDEN = ("replay", "session_id")
 SHOWN = tuple(name for name in NAMES if name not in HIDDEN)
 
@@ -137,12 +123,10 @@ def _fitting(name: str, value: Any) -> Any:
     if value is None:
         return getattr(_DEFAULTS, name)
     kind = KINDS[name]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or kind not in (int, float):
         return value
-    if kind is float and math.isfinite(value):
-        return float(value)
-    if kind is int and math.isfinite(value) and value == int(value):
-        return int(value)
+    if math.isfinite(value) and (kind is float or value == int(value)):
+        return kind(value)
     return value
 
 

@@ -54,7 +54,7 @@ def test_a_page_that_calls_us_by_another_name_is_refused(
     ) as answers:
         said = texts(answers)
     assert said
-    assert all("is not known as" in text and "evil.example" in text for text in said), said
+    assert all("Unrecognised Host" in text and "evil.example" in text for text in said), said
     assert not copy.home.folder.exists()
     assert not (copy.folder / "webui" / "stylus").exists()
     assert server.told()["engine"] == "not_set_up"

@@ -153,7 +153,7 @@ def test_what_came_this_way_is_listed_before_the_next_picture(
     number = number_of("tapirmoor")
     with at(stage, process, civitai, tmp_path / "host", monkeypatch) as scene:
         service = Service(
-            lambda: process, folders=compat.lora_folders, begun=stage.planner.downloads.begun.add
+            lambda: process, folders=compat.lora_folders, begun=scene.planner.downloads.begun.add
         )
         with webui(service) as door:
             assert (

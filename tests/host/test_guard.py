@@ -109,7 +109,7 @@ def test_flags_that_a_host_does_not_have_are_off() -> None:
 )
 def test_a_name_that_somebody_let_point_here_is_refused(host: str) -> None:
     for request in (Request(host=host), Wrapped(Request(host=host)), FromQueue(host=host)):
-        assert "not known as" in (Guard(flags()).allows("look", request) or "")
+        assert "Unrecognised Host" in (Guard(flags()).allows("look", request) or "")
     assert Guard(flags()).refusal("plan", Request(host=host)).status == 403  # type: ignore[union-attr]
 
 
@@ -122,8 +122,8 @@ def test_an_open_webui_answers_to_numbers_and_to_the_names_of_its_machine() -> N
         f"{socket.gethostname().split('.')[0]}.local:7860",
     ):
         assert guard.refusal("plan", Request(host=host)) is None, host
-    assert "not known as" in sentence(guard, "plan", Request(host="evil.example"))
-    assert "not known as" in sentence(guard, "plan", Request(host="abc.gradio.live"))
+    assert "Unrecognised Host" in sentence(guard, "plan", Request(host="evil.example"))
+    assert "Unrecognised Host" in sentence(guard, "plan", Request(host="abc.gradio.live"))
     assert Guard(flags(share=True)).refusal("plan", Request(host="abc.gradio.live")) is None
     assert Guard(flags(ngrok="x")).refusal("plan", Request(host="abc.ngrok-free.app")) is None
 
@@ -362,7 +362,7 @@ def test_the_real_request_of_starlette_is_read() -> None:
         "query_string": b"",
         "headers": [(b"host", b"evil.example")],
     }
-    assert "not known as" in sentence(Guard(flags()), "plan", requests.Request(scope))
+    assert "Unrecognised Host" in sentence(Guard(flags()), "plan", requests.Request(scope))
 
 
 def test_the_real_request_of_gradio_is_read() -> None:
@@ -376,7 +376,7 @@ def test_the_real_request_of_gradio_is_read() -> None:
         "headers": [(b"host", b"evil.example")],
     }
     wrapped = routes.Request(request=requests.Request(scope), username=None)
-    assert "not known as" in (Guard(flags()).allows("change", wrapped) or "")
+    assert "Unrecognised Host" in (Guard(flags()).allows("change", wrapped) or "")
     queued = json.loads(json.dumps({"headers": {"host": OWN, "origin": "https://evil.example"}}))
     assert "may not use" in (
         Guard(flags()).allows("change", routes.Request(username="ann", **queued)) or ""

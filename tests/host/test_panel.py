@@ -260,7 +260,7 @@ def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:
     stage.host.generate(prompt="a corgi")
     assert stage.asked[-1]["settings"]["selection"]["family"] == "sd1"
     stage.host.model.sd_checkpoint_info.sha256 = "ab" * 32
-    assert "its architecture" in choose("auto", page.Request())[0]
+    assert "its architecture" in choose(page.Request(), "auto")[0]
 
 
 def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:

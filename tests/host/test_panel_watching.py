@@ -98,7 +98,7 @@ def test_the_last_word_is_that_of_the_box_as_it_stands(stage: Stage, name: str) 
     then = event(stage, name, "then")
     assert then(page.Request(), True) == [page.update()] * SHOWN
     assert then(page.Request(), False)[0] == ""
-    assert "not known as" in then(page.Request({"host": "evil.example:7860"}), False)[0]
+    assert "Unrecognised Host" in then(page.Request({"host": "evil.example:7860"}), False)[0]
     assert stage.engine.started == 0
 
 
@@ -159,6 +159,6 @@ def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage)
         made.events["change"].fn(stranger, True),
         made.events["change"].fn(stranger, False),
     ):
-        assert "not known as" in shown[0]
+        assert "Unrecognised Host" in shown[0]
         assert shown[1:] == [page.update()] * (SHOWN - 1)
     assert stage.engine.started == 0

@@ -1,6 +1,4 @@
-"""Asks the engine: a payload goes in, its answer comes out, or a StylusError with a sentence; an
-interrupt is heeded at once.
-"""
+"""Client of the engine: returns JSON answers or raises a StylusError; an interrupt ends a wait."""
 
 from __future__ import annotations
 
@@ -33,17 +31,15 @@ Sent = tuple[Inventory, str]
 
 
 class _NotThere(Unavailable):
-    """The engine has forgotten, or never had, what we list."""
+    """The engine does not know our inventory."""
 
 
 class NoEngine(EngineGone):
-    """Nobody answers; the prompt stays as it is."""
+    """No engine answers; the prompt is left unchanged."""
 
 
 class EngineClient:
-    """Its calls go to the engine's own address, past every proxy; each may be made from any
-    thread.
-    """
+    """Calls the engine's own address, past every proxy; thread-safe."""
 
     def __init__(self, process: EngineProcess) -> None:
         self._process = process
@@ -51,7 +47,7 @@ class EngineClient:
     def generation(
         self, payload: Mapping[str, Any], deadline_s: float, interrupted: Callable[[], bool]
     ) -> dict[str, Any]:
-        """Asks the engine that answers now, once."""
+        """Ask the engine that is ready now, once."""
         return self._post("/v1/generation", payload, _Wait(deadline_s, interrupted))
 
     def plan(
@@ -61,45 +57,39 @@ class EngineClient:
         interrupted: Callable[[], bool],
         after: int = -1,
     ) -> dict[str, Any]:
-        """One deadline for the wait for an engine of an epoch after `after`, and for the plan."""
+        """Wait for an engine of an epoch later than `after`, and ask it, within one deadline."""
         wait = _Wait(deadline_s, interrupted)
         self._make_ready(wait, after)
         return self._post("/v1/plan", {**payload, "deadline_s": wait.left()}, wait)
 
     def folders(self, payload: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
-        """Has LoRA folders read."""
+        """Let the engine read LoRA folders."""
         return self._call("POST", "/v1/folders", payload, timeout_s + _QUICK_S)
 
     def status(self, timeout_s: float = _QUICK_S) -> dict[str, Any]:
-        """What the engine says of itself, its catalogue and what its index still lacks; never
-        starts one.
-        """
+        """The engine's own status; never starts one."""
         return self._call("GET", "/v1/status", None, timeout_s)
 
     def ask(
         self, method: str, path: str, payload: object = None, timeout_s: float = _QUICK_S
     ) -> dict[str, Any]:
-        """For the page: what the engine answers at a path of its own; one that rests is started
-        first.
-        """
+        """Ask a path of the engine, starting it if needed."""
         self._make_ready(_Wait(timeout_s, bool), after=-1)
         return self._call(method, path, payload, timeout_s)
 
     def index(self, lora_dirs: Sequence[str]) -> str:
-        """Begins to read folders; the job's number."""
+        """Start reading folders; returns the job's id."""
         return self.begin("index", {"lora_dirs": [str(folder) for folder in lora_dirs]})
 
     def begin(self, name: str, payload: Mapping[str, Any]) -> str:
-        """Starts a job; its number."""
+        """Start a job; returns its id."""
         return str(self._call("POST", f"/v1/jobs/{name}", payload, _QUICK_S)["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self._call("GET", f"/v1/jobs/{job_id}", None, _QUICK_S)
 
     def always(self) -> list[str]:
-        """The stems of what the user marked as always wanted, as far as it is on disk: on the
-        engine's, or on ours where it is shared.
-        """
+        """Stems on disk that the user always wants; of our inventory if the engine is shared."""
         link, inventory = self._link(), self._process.inventory
         if inventory is not None:
             answer = _with_inventory(
@@ -147,7 +137,7 @@ class EngineClient:
 
 
 class _Wait:
-    """The time that one plan has, and the user's stop button."""
+    """The time of one plan, and the user's stop button."""
 
     def __init__(self, deadline_s: float, interrupted: Callable[[], bool]) -> None:
         self._deadline_s = deadline_s
@@ -166,42 +156,31 @@ class _Wait:
             raise DeadlineExceeded(f"{LEFT}{why} within {round(self._deadline_s, 1):g} s.")
 
     def through(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """What the call brings. It runs in a thread of its own, which is left to itself when nobody
-        waits for it any more.
-        """
-        task = _Task(call)
-        threading.Thread(target=task.run, name="stylus-plan", daemon=True).start()
-        while not task.done.wait(_SLICE_S):
+        """Run a call in a thread, which is left alone if the wait ends first."""
+        done = threading.Event()
+        results: list[dict[str, Any] | StylusError] = []
+
+        def run() -> None:
+            try:
+                results.append(call())
+            except StylusError as problem:
+                results.append(problem)
+            finally:
+                done.set()
+
+        threading.Thread(target=run, name="stylus-plan", daemon=True).start()
+        while not done.wait(_SLICE_S):
             self.check("its plan was not ready", _SLACK_S)
-        if task.problem is not None:
-            raise task.problem
-        return task.answer
-
-
-class _Task:
-    def __init__(self, call: Callable[[], dict[str, Any]]) -> None:
-        self._call = call
-        self.done = threading.Event()
-        self.answer: dict[str, Any] = {}
-        self.problem: StylusError | None = None
-
-    def run(self) -> None:
-        self.problem = NoEngine("The engine's answer could not be read.")
-        try:
-            self.answer = self._call()
-            self.problem = None
-        except StylusError as problem:
-            self.problem = problem
-        finally:
-            self.done.set()
+        result = results[0] if results else NoEngine("The engine's answer could not be read.")
+        if isinstance(result, StylusError):
+            raise result
+        return result
 
 
 def _with_inventory(
     link: EngineLink, inventory: HostInventory, ask: Callable[[Sent], dict[str, Any]]
 ) -> dict[str, Any]:
-    """Asks an engine that knows what we list: the list goes there when it is new, and once more
-    when the engine is.
-    """
+    """Ask with our inventory, which is sent first if the engine does not have it."""
     listed = inventory.now()
     if inventory.sent is not None and inventory.sent[0] is listed:
         try:
@@ -214,7 +193,7 @@ def _with_inventory(
 
 
 def _by_number(request: Mapping[str, Any], known: Sent) -> dict[str, Any]:
-    """The number stands for all stems; some of them alone are still said."""
+    """Replace the stems by the inventory's id; part of the inventory is still listed."""
     inventory, number = known
     some = {} if inventory.stems <= set(request["stems"]) else {"stems": request["stems"]}
     return {

@@ -61,10 +61,8 @@ class EngineReport:
 
 
 def stopped() -> EngineReport:
-    return EngineReport(
-        EngineState.STOPPED,
-        "The engine is not running; it starts by itself as soon as it is needed.",
-    )
+    sentence = "The engine is not running; it starts by itself as soon as it is needed."
+    return EngineReport(EngineState.STOPPED, sentence)
 
 
 def starting(pid: int = 0, why: str = "") -> EngineReport:
@@ -83,9 +81,8 @@ def ready(url: str, pid: int, version: str) -> EngineReport:
 
 
 def remote(url: str) -> EngineReport:
-    return EngineReport(
-        EngineState.REMOTE, f"Plans are made by the shared engine at {url}.", url=url
-    )
+    sentence = f"Plans are made by the shared engine at {url}."
+    return EngineReport(EngineState.REMOTE, sentence, url=url)
 
 
 def failed(sentence: str, version: str = "") -> EngineReport:
@@ -94,16 +91,12 @@ def failed(sentence: str, version: str = "") -> EngineReport:
 
 def mismatched(theirs: str, ours: str) -> EngineReport:
     """Report for an engine of another version: a UI reload keeps the old modules."""
-    sentence = (
-        f"Stylus was changed from version {ours} to {theirs} while the WebUI was running: please"
-        " restart the WebUI fully."
+    what = (
+        f"Stylus was changed from version {ours} to {theirs} while the WebUI was running"
+        if theirs
+        else f"The engine that runs is not of Stylus {ours}, which the WebUI has loaded"
     )
-    if not theirs:
-        sentence = (
-            f"The engine that runs is not of Stylus {ours}, which the WebUI has loaded: please"
-            " restart the WebUI fully."
-        )
-    return failed(sentence, theirs)
+    return failed(f"{what}: please restart the WebUI fully.", theirs)
 
 
 @dataclass
@@ -127,9 +120,9 @@ class Setup:
         try:
             self._builder = start_detached(environment)
         except OSError as error:
+            folder = environment.home.folder
             self._refusal = (
-                f"The engine cannot be set up in {environment.home.folder}: {error}. Please check"
-                " its rights."
+                f"The engine cannot be set up in {folder}: {error}. Please check its rights."
             )
         else:
             self._refusal = ""
@@ -177,9 +170,7 @@ class Setup:
         sizes = [megabytes(part) for part in environment.parts if not part.ready]
         download, disk = sum(size[0] for size in sizes), sum(size[1] for size in sizes)
         needs = f"about {download:,} MB to download, {disk:,} MB on disk"
-        begun = bool(self._refusal) or (
-            progress is not None and (bool(progress.error) or not progress.finished)
-        )
+        step = AGAIN
         if self._refusal:
             sentence = self._refusal
         elif progress is not None and progress.error:
@@ -190,27 +181,20 @@ class Setup:
                 f" ({needs})."
             )
         else:
+            step = ""
             sentence = (
                 f"The engine is not set up yet. Press Set up to prepare it ({needs}); the WebUI's"
                 " own packages stay as they are."
             )
-        return EngineReport(
-            EngineState.NOT_SET_UP, sentence, AGAIN if begun else "", total_mb=download + disk
-        )
+        return EngineReport(EngineState.NOT_SET_UP, sentence, step, total_mb=download + disk)
 
 
 def _under_way(progress: BuildProgress | None) -> EngineReport:
     sentence = "The engine is being set up; this is needed once."
     if progress is None or progress.finished:
         return EngineReport(EngineState.SETTING_UP, sentence, step="beginning")
-    return EngineReport(
-        EngineState.SETTING_UP,
-        sentence,
-        progress.step,
-        progress.done_mb,
-        progress.total_mb,
-        progress.eta_s,
-    )
+    figures = (progress.step, progress.done_mb, progress.total_mb, progress.eta_s)
+    return EngineReport(EngineState.SETTING_UP, sentence, *figures)
 
 
 class Board:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput
@@ -37,12 +36,8 @@ _NEEDS_FOLDERS = {"index": NOT_SEEN, "identify": NOT_SEEN, "fetch": SHARED}
 
 def picture_folders() -> list[str]:
     """Existing output folders of the host, from its four options."""
-    folders = [compat.option(name, "") for name in _OUTPUTS]
-    return list(
-        dict.fromkeys(
-            str(Path(folder).absolute()) for folder in folders if folder and Path(folder).is_dir()
-        )
-    )
+    folders = compat.existing_folders(compat.option(name, "") for name in _OUTPUTS)
+    return list(dict.fromkeys(folders))
 
 
 def _start(request: ActionRequest) -> Payload:
