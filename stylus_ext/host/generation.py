@@ -29,8 +29,9 @@ from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchOutcome, FetchStopped
+from stylus_ext.host.guard import RERANK
 from stylus_ext.host.infotext import AppliedGeneration, Picture, texts_of, write
-from stylus_ext.host.permissions import needs_offer
+from stylus_ext.host.permissions import RULES
 from stylus_ext.host.planner import MadePicture, Planner, current_planner, last_notes, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.replay import continued
@@ -89,7 +90,7 @@ class Generation:
         if self.planner.downloads.begun:
             self.planner.downloads.list_finished()
         settings, family = self.settings()
-        if needs_offer(settings):
+        if settings.selection.composer != RULES or settings.selection.policy == RERANK:
             ready_s = timeouts().ready_s
             settings, more = self.planner.permissions.allowed(self.p, settings, ready_s)
             notes += more

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import Note, StylusError
 from stylus_ext.core.settings import COMPOSERS, Settings
-from stylus_ext.host.engine.setup_state import EngineState
+from stylus_ext.host.engine.setup_state import ANSWERING, EngineState
 from stylus_ext.host.guard import RERANK, RequestKind
 
 if TYPE_CHECKING:
@@ -41,11 +41,6 @@ class EngineOffer:
     free: tuple[str, ...] = (RULES,)
     rerank_free: bool = False
     barred: str = TOO_OLD
-
-
-def needs_offer(settings: Settings) -> bool:
-    """True if these settings compose or rerank with a service that may cost money."""
-    return settings.selection.composer != RULES or settings.selection.policy == RERANK
 
 
 class Permissions:
@@ -81,7 +76,7 @@ class Permissions:
 
     def shown(self) -> tuple[bool, tuple[str, ...]] | None:
         """Whether the panel shows downloads, and its composers; None until the engine answers."""
-        if not self._planner.engine.report().state.answers:
+        if self._planner.engine.report().state not in ANSWERING:
             return None
         return not self.barred(), self.offer().composers
 
@@ -110,8 +105,6 @@ class Permissions:
         """The settings, limited to free services if this user may not spend; waits for the
         engine.
         """
-        if not needs_offer(settings):
-            return settings, []
         self._planner.ready(ready_s)
         selection, offer = settings.selection, self.offer()
         composes = selection.composer in offer.free

@@ -31,7 +31,7 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.plan import Outcome
 from stylus_ext.host.checkpoint import Remembered
-from stylus_ext.host.engine.setup_state import EngineReport, EngineState
+from stylus_ext.host.engine.setup_state import ANSWERING, EngineReport, EngineState
 from stylus_ext.host.fetching import HostDownloads
 from stylus_ext.host.permissions import Permissions
 from stylus_ext.host.preview_sessions import PreviewSessions
@@ -115,7 +115,7 @@ class Planner:
 
         Raises the engine's own sentence if it does not become ready.
         """
-        if after < 0 and self.engine.report().state.answers:
+        if after < 0 and self.engine.report().state in ANSWERING:
             return
         until = time.monotonic() + timeout_s
         slice_s = min(_LOOK_EVERY_S if after < 0 else _DOUBT_S, timeout_s)

@@ -19,6 +19,7 @@ from stylus_ext.core.errors import (
 )
 from stylus_ext.environment.engine_link import EngineLink
 from stylus_ext.host.engine.inventory import HostInventory, Inventory
+from stylus_ext.host.engine.setup_state import ANSWERING
 from stylus_ext.host.engine.supervisor import EngineProcess
 
 LEFT = "The prompt was left as it was: "
@@ -223,7 +224,7 @@ def known_status(
 ) -> tuple[dict[str, Any], dict[str, Any] | None, str]:
     """The report as JSON, the engine's own status if it answers, or an error; starts nothing."""
     report, status, problem = process.report(), None, ""
-    if report.state.answers:
+    if report.state in ANSWERING:
         try:
             status = EngineClient(process).status(timeout_s)
         except StylusError as error:

@@ -40,9 +40,8 @@ class EngineState(str, Enum):
     FAILED = "failed"
     REMOTE = "remote"
 
-    @property
-    def answers(self) -> bool:
-        return self in (EngineState.READY, EngineState.REMOTE)
+
+ANSWERING = (EngineState.READY, EngineState.REMOTE)
 
 
 @dataclass(frozen=True, slots=True)
