@@ -1,14 +1,18 @@
 """Wait for the end of standard input, by which a child learns that its parent has ended.
 
 Reads the descriptor: a thread waiting in `sys.stdin` would keep the interpreter from ending.
+As a script, this runs pip with the script's arguments until then.
 """
 
 from __future__ import annotations
 
 import os
+import runpy
 import sys
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 _MOST = 4096
 _LOOK_S = 0.5
@@ -17,7 +21,7 @@ _LOOK_S = 0.5
 def wait_for_parent_end() -> None:
     """Return when the other end is closed; raise OSError if it cannot be read."""
     if sys.platform == "win32":
-        # A read that waits would stop everybody else who asks Windows about this pipe, such as
+        # A read that waits would stop everything else that asks Windows about this pipe, such as
         # numpy's Fortran as it is loaded.
         import _winapi
         import msvcrt
@@ -48,3 +52,19 @@ def poll_until_end(
             take(min(waiting, _MOST))
         else:
             time.sleep(pause_s)
+
+
+def _run_pip() -> None:
+    def end_with_parent() -> None:
+        wait_for_parent_end()
+        os._exit(1)
+
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != here]
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    sys.argv[0] = "pip"
+    runpy.run_module("pip", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _run_pip()

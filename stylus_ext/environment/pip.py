@@ -72,7 +72,7 @@ class Pip:
 
     def _run(self, words: list[str], step: str, into: Path) -> str | None:
         """Run pip; return its last output if it failed, else None."""
-        script = Path(__file__).with_name("pip_watch.py")
+        script = Path(__file__).with_name("parent_watch.py")
         command = [sys.executable, "-s", "-B", str(script), *words, *self.extra]
         self.log.write(f"\n> pip {' '.join([*words, *self.extra])}\n")
         self.log.flush()

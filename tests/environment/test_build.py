@@ -175,7 +175,7 @@ def _processes_of(folder: Path) -> list[str]:
             words = path.read_bytes()
         except OSError:
             continue
-        if str(folder).encode() in words and b"pip_watch" in words:
+        if str(folder).encode() in words and b"parent_watch" in words:
             found.append(words.decode(errors="replace"))
     return found
 

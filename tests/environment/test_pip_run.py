@@ -99,7 +99,7 @@ def test_pip_sees_the_path_without_what_is_ours(tmp_path: Path, folder_first: bo
     (tmp_path / "pip").mkdir()
     (tmp_path / "pip" / "__init__.py").write_text("")
     (tmp_path / "pip" / "__main__.py").write_text(SHOWING)
-    script = Path(pip.__file__).with_name("pip_watch.py")
+    script = Path(pip.__file__).with_name("parent_watch.py")
     first = [str(script.parent)] if folder_first else []
     code = (
         f"import runpy, sys\nsys.path[:] = {[*first, str(tmp_path)]!r} + sys.path[1:]\n"
