@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli.flags import Help, name_choices
+from stylus_ext.cli.flags import Help, add_flags, add_number, name_choices
 from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import POLICIES
@@ -52,11 +52,10 @@ def add(commands: Any) -> None:
             formatter_class=Help,
             allow_abbrev=False,
         )
-        bench.add_argument(
-            "--json", action="store_true", help="print JSON and nothing else on standard output"
-        )
-        bench.add_argument(
-            "--verbose", action="store_true", help="log every step to standard error"
+        add_flags(
+            bench,
+            json="print JSON and nothing else on standard output",
+            verbose="log every step to standard error",
         )
         benchmark.flags(bench)
         bench.set_defaults(run=_runner(benchmark))
@@ -86,14 +85,13 @@ def _timed(
 
     def add_flags(parser: argparse.ArgumentParser) -> None:
         for flag, default, help_text in flags:
-            _number(parser, flag, default, help_text)
+            add_number(parser, flag, help_text, default)
 
     def measure(arguments: argparse.Namespace, line: ProgressLine) -> Report:
         names = [flag[2:].replace("-", "_") for flag, _, _ in flags]
-        numbers = [getattr(arguments, one) for one in names]
+        numbers = [getattr(arguments, field) for field in names]
         for (flag, _, _), number in zip(flags, numbers, strict=True):
-            if number < _FEWEST:
-                raise InvalidInput(f"{flag} must be at least {_FEWEST} to measure anything.")
+            _check_number(flag, number)
         module = importlib.import_module(f"stylus_ext.evaluation.{name}")
         with _scratch() as folder:
             found = module.measure(
@@ -105,18 +103,17 @@ def _timed(
 
 
 def _composer_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    _file(
+        parser,
         "--catalogue",
-        type=Path,
-        metavar="FILE",
-        help="the adapters, one JSON object per line (default: the starter catalogue)",
+        "the adapters, one JSON object per line (default: the starter catalogue)",
+        required=False,
     )
-    _number(parser, "--compositions", 60, "how many are measured")
+    add_number(parser, "--compositions", "how many are measured", 60)
 
 
 def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Report:
-    if arguments.compositions < _FEWEST:
-        raise InvalidInput(f"--compositions must be at least {_FEWEST} to measure anything.")
+    _check_number("--compositions", arguments.compositions)
     if arguments.catalogue is not None:
         _check([arguments.catalogue])
     from stylus_ext.evaluation import llm
@@ -130,17 +127,12 @@ def _composer(arguments: argparse.Namespace, line: ProgressLine) -> Report:
 
 
 def _host_flags(parser: argparse.ArgumentParser) -> None:
-    _number(parser, "--plans", 50, "number of planned pictures")
-    parser.add_argument(
-        "--trace",
-        action="store_true",
-        help="list the files that one warm generation touches, and time nothing",
-    )
+    add_number(parser, "--plans", "number of planned pictures", 50)
+    add_flags(parser, trace="list the files that one warm generation touches, and time nothing")
 
 
 def _host(arguments: argparse.Namespace, line: ProgressLine) -> Report:
-    if arguments.plans < _FEWEST:
-        raise InvalidInput(f"--plans must be at least {_FEWEST} to measure anything.")
+    _check_number("--plans", arguments.plans)
     from stylus_ext.evaluation import host
 
     with _scratch() as folder:
@@ -149,12 +141,6 @@ def _host(arguments: argparse.Namespace, line: ProgressLine) -> Report:
             return files, host.trace_lines(files)
         found = host.measure(Path(folder), arguments.plans, run_in_env.main_command, line)
     return found, host.lines(found)
-
-
-def _number(parser: argparse.ArgumentParser, flag: str, default: int, about: str) -> None:
-    parser.add_argument(
-        flag, type=int, default=default, metavar="NUMBER", help=f"{about} (default: {default})"
-    )
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
@@ -185,11 +171,11 @@ def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Report:
 def _ranker_flags(parser: argparse.ArgumentParser) -> None:
     _query_flags(parser)
     _file(parser, "--out", "the weights to write; those in use are stylus_ext/data/ranker.json")
-    parser.add_argument(
+    _file(
+        parser,
         "--ranking",
-        type=Path,
-        metavar="FILE",
-        help="the out-of-fold ranking to write, one JSON object per line",
+        "the out-of-fold ranking to write, one JSON object per line",
+        required=False,
     )
 
 
@@ -207,13 +193,7 @@ def _ranker(arguments: argparse.Namespace, line: ProgressLine) -> Report:
 
 def _distractors_flags(parser: argparse.ArgumentParser) -> None:
     _query_flags(parser)
-    parser.add_argument(
-        "--every",
-        type=int,
-        default=1,
-        metavar="NUMBER",
-        help="use every n-th prompt (default: 1, all)",
-    )
+    add_number(parser, "--every", "use every n-th prompt; 1 uses all", 1)
 
 
 def _distractors(arguments: argparse.Namespace, line: ProgressLine) -> Report:
@@ -271,8 +251,13 @@ def _query_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _file(parser: argparse.ArgumentParser, flag: str, about: str) -> None:
-    parser.add_argument(flag, type=Path, required=True, metavar="FILE", help=about)
+def _file(parser: argparse.ArgumentParser, flag: str, about: str, *, required: bool = True) -> None:
+    parser.add_argument(flag, type=Path, required=required, metavar="FILE", help=about)
+
+
+def _check_number(flag: str, number: int) -> None:
+    if number < _FEWEST:
+        raise InvalidInput(f"{flag} must be at least {_FEWEST} to measure anything.")
 
 
 def _check(read: Iterable[Path], written: Path | None = None) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import refine
-from stylus_ext.cli.flags import BooleanFlag, Help, name_choices
+from stylus_ext.cli.flags import (
+    Help,
+    absolute_paths,
+    add_flags,
+    add_number,
+    add_switch,
+    name_choices,
+    payload_of,
+)
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.core.settings import Settings
@@ -38,10 +46,10 @@ def add(
         formatter_class=Help,
         allow_abbrev=False,
     )
-    these = parser.add_subparsers(required=True, metavar="WHAT")
-    for one in (*COMMANDS, *refine.COMMANDS):
-        add_command(these, one, "catalogue ", add_common, carry_out)
-    key = these.add_parser(
+    names = parser.add_subparsers(required=True, metavar="WHAT")
+    for command in (*COMMANDS, *refine.COMMANDS):
+        add_command(names, command, "catalogue ", add_common, carry_out)
+    key = names.add_parser(
         "key",
         usage="python install.py catalogue key [--FLAG ...]",
         help="enter a key, for downloads that need one",
@@ -63,7 +71,7 @@ def add(
     key.add_argument("--forget", action="store_true", help="delete the key instead")
     key.add_argument("--check", action="store_true", help="ask the service for the key's account")
     add_common(key)
-    name_choices(these)
+    name_choices(names)
     key.set_defaults(run=lambda arguments: _key(arguments, settings_for))
 
 
@@ -79,13 +87,7 @@ def _from(parser: ArgumentParser, text: str) -> None:
 
 def _sync_flags(parser: ArgumentParser) -> None:
     _from(parser, "the catalogue to read")
-    parser.add_argument(
-        "--top",
-        type=int,
-        default=0,
-        metavar="NUMBER",
-        help="only the most downloaded models; 0 is all (default: 0)",
-    )
+    add_number(parser, "--top", "only the most downloaded models; 0 is all", 0)
     parser.add_argument(
         "--query", default="", metavar="TEXT", help="only models found by these words"
     )
@@ -98,23 +100,14 @@ def _sync_flags(parser: ArgumentParser) -> None:
         metavar="NAME",
         help="only for this base model, such as 'SDXL 1.0'; may be repeated",
     )
-    parser.add_argument(
-        "--nsfw",
-        action=BooleanFlag,
-        default=False,
-        help="also adult content (default: off)",
-    )
-    parser.add_argument(
+    add_switch(parser, "--nsfw", "also adult content", default=False)
+    add_switch(
+        parser,
         "--examples",
-        action=BooleanFlag,
+        "also prompts of Civitai's example pictures, a request per adapter",
         default=False,
-        help=("also prompts of Civitai's example pictures, a request per adapter (default: off)"),
     )
-    parser.add_argument(
-        "--afresh",
-        action="store_true",
-        help=("read everything again, including changes and ended early access"),
-    )
+    add_flags(parser, afresh="read everything again, including changes and ended early access")
 
 
 def _identify_flags(parser: ArgumentParser) -> None:
@@ -124,16 +117,12 @@ def _identify_flags(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folders of LoRAs; files are hashed and the hashes sent",
     )
-    parser.add_argument(
-        "--again",
-        action="store_true",
-        help="ask again about files unknown to Civitai in the last 30 days",
-    )
+    add_flags(parser, again="ask again about files unknown to Civitai in the last 30 days")
 
 
 def _identify_payload(arguments: Namespace) -> dict[str, Any]:
     return {
-        "lora_dirs": [str(Path(folder).expanduser().absolute()) for folder in arguments.folders],
+        "lora_dirs": absolute_paths(arguments.folders),
         "again": arguments.again,
     }
 
@@ -210,7 +199,7 @@ COMMANDS = (
         "read Civitai's or Hugging Face's catalogue; an interrupted run resumes",
         "sync",
         sync_lines,
-        lambda arguments: {name: getattr(arguments, name) for name in _SYNC},
+        payload_of(*_SYNC),
         _sync_flags,
         "Without flags it reads hundreds of thousands of models at 100 models a second; begin with"
         " --top 5000.\nLater runs read only new models. Models that show real persons or minors are"
@@ -242,46 +231,32 @@ def add_import(
         formatter_class=Help,
         allow_abbrev=False,
     )
-    these = parser.add_subparsers(required=True, metavar="WHAT")
-    for one in IMPORT_COMMANDS:
-        add_command(these, one, "import ", add_common, carry_out)
-    name_choices(these)
+    names = parser.add_subparsers(required=True, metavar="WHAT")
+    for command in IMPORT_COMMANDS:
+        add_command(names, command, "import ", add_common, carry_out)
+    name_choices(names)
 
 
 def _flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "folder",
         metavar="DIR",
-        help=("the folder with sd_adapters.pkl, sd_embeddings.npy and ultra_model/"),
+        help="the folder with sd_adapters.pkl, sd_embeddings.npy and ultra_model/",
     )
-    parser.add_argument(
+    add_switch(
+        parser,
         "--vectors",
-        action=BooleanFlag,
+        "use the published vectors if your encoder is text-embedding-3-large",
         default=True,
-        help="use the published vectors if your encoder is text-embedding-3-large (default: on)",
     )
-    parser.add_argument(
-        "--chroma",
-        action="store_true",
-        help="store these vectors in Chroma instead of a mapped file",
-    )
-    parser.add_argument(
-        "--embed",
-        action=BooleanFlag,
-        default=True,
-        help="compute missing vectors now (default: on)",
-    )
+    add_flags(parser, chroma="store these vectors in Chroma instead of a mapped file")
+    add_switch(parser, "--embed", "compute missing vectors now", default=True)
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
-    folder = str(Path(arguments.folder).expanduser().absolute())
-    return {
-        "format": "stylusdocs",
-        "folder": folder,
-        "vectors": arguments.vectors,
-        "chroma": arguments.chroma,
-        "embed": arguments.embed,
-    }
+    names = payload_of("vectors", "chroma", "embed")
+    folders = absolute_paths([arguments.folder])
+    return {"format": "stylusdocs", "folder": folders[0], **names(arguments)}
 
 
 def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
@@ -292,12 +267,7 @@ def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         f" descriptions, {answer['changed']:,} new or changed"
     )
     yield f"  vectors: {answer['published']:,} published ones taken, {answer['vectors']:,} made"
-    if answer["skipped"]:
-        yield f"  left out: {sum(answer['skipped'].values()):,}"
-        for reason, count in sorted(
-            answer["skipped"].items(), key=lambda item: (-item[1], item[0])
-        ):
-            yield f"    {reason}: {count:,}"
+    yield from _skipped(answer["skipped"])
     yield from notes_lines(answer["notes"])
 
 

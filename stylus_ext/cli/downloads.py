@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from stylus_ext.cli.flags import absolute_paths, add_flags, add_folders, add_number, payload_of
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.cli.session import Session
@@ -15,8 +15,8 @@ _MIB = 1024 * 1024
 
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
-    for one in (FETCH, DISCARD):
-        add_command(commands, one, "", add_common, carry_out)
+    for command in (FETCH, DISCARD):
+        add_command(commands, command, "", add_common, carry_out)
 
 
 def with_missing_fetched(
@@ -29,7 +29,7 @@ def with_missing_fetched(
     report = session.call(
         "fetch", {"keys": [file["key"] for file in missing], "lora_dirs": payload["lora_dirs"]}
     )
-    without = [{"key": one["key"], "text": one["text"]} for one in report["failed"]]
+    without = [{"key": file["key"], "text": file["text"]} for file in report["failed"]]
     return {**session.call("plan", {**payload, "without": without}), "fetched": report["fetched"]}
 
 
@@ -40,38 +40,32 @@ def _flags(parser: ArgumentParser) -> None:
         metavar="KEY",
         help="the key of an adapter, such as civitai:12345; see `search`",
     )
-    parser.add_argument(
+    add_folders(
+        parser,
         "--lora-dir",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help=("the folder to fetch into; given again, further folders of the same WebUI"),
+        "the folder to fetch into; given again, further folders of the same WebUI",
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="only list what would be fetched; nothing is sent",
-    )
+    add_flags(parser, dry_run="only list what would be fetched; nothing is sent")
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
-    folders = [str(Path(folder).expanduser().absolute()) for folder in arguments.lora_dir]
-    return {"keys": arguments.keys, "lora_dirs": folders, "dry_run": arguments.dry_run}
+    names = payload_of("keys", "dry_run")
+    return {**names(arguments), "lora_dirs": absolute_paths(arguments.lora_dir)}
 
 
 def fetch_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    for one in answer["would"]:
+    for file in answer["would"]:
         verdict = (
-            f"no: {one['why_not']}"
-            if one["why_not"]
-            else f"yes, {_size(one['size'])} from {one['file']}"
+            f"no: {file['why_not']}"
+            if file["why_not"]
+            else f"yes, {_size(file['size'])} from {file['file']}"
         )
-        yield f"{one['name']} ({one['key']}): {verdict}"
-    for one in answer["fetched"]:
-        how = f"fetched, {_size(one['size'])}" if one["new"] else "was there already"
-        yield f"{one['stem']}: {how}, at {one['path']}"
-    for one in answer["failed"]:
-        yield one["text"]
+        yield f"{file['name']} ({file['key']}): {verdict}"
+    for file in answer["fetched"]:
+        how = f"fetched, {_size(file['size'])}" if file["new"] else "was there already"
+        yield f"{file['stem']}: {how}, at {file['path']}"
+    for file in answer["failed"]:
+        yield file["text"]
     yield (
         f"Fetched files take {_size(answer['used'])} in all; {_size(answer['left'])} more are"
         " allowed."
@@ -81,22 +75,16 @@ def fetch_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def _discard_flags(parser: ArgumentParser) -> None:
     parser.add_argument("keys", nargs="*", metavar="KEY", help="only these adapters")
-    parser.add_argument(
-        "--days",
-        type=int,
-        default=30,
-        metavar="NUMBER",
-        help="only files that no plan has picked for this many days (default: 30)",
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only list what would be deleted")
+    add_number(parser, "--days", "only files that no plan has picked for this many days", 30)
+    add_flags(parser, dry_run="only list what would be deleted")
 
 
 def discard_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    for one in answer["discarded"]:
-        yield f"{one['path']}: {_size(one['size'])}"
-    for one in answer["kept"]:
-        yield f"{one['path']} stays: {one['why_not']}"
-    count, size = len(answer["discarded"]), _size(sum(one["size"] for one in answer["discarded"]))
+    for file in answer["discarded"]:
+        yield f"{file['path']}: {_size(file['size'])}"
+    for file in answer["kept"]:
+        yield f"{file['path']} stays: {file['why_not']}"
+    count, size = len(answer["discarded"]), _size(sum(file["size"] for file in answer["discarded"]))
     yield (
         f"{count:,} {'file' if count == 1 else 'files'}, {size}. Their side files stay."
         if count

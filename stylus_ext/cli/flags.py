@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.settings import Option, Settings, options
@@ -38,6 +39,45 @@ def parse_duration(text: str, unit: str, most: int) -> float:
             f"must be a number of {unit} from 0 to {most:,}, not {text}"
         )
     return value
+
+
+def add_number(
+    parser: argparse.ArgumentParser, flag: str, text: str, default: float | None = None
+) -> None:
+    """Add a whole number; without a default it is None, with a float it may be a fraction."""
+    kind, ending = int if default is None else type(default), ""
+    if default is not None:
+        ending = f" (default: {int(default)})"
+    parser.add_argument(flag, type=kind, default=default, metavar="NUMBER", help=text + ending)
+
+
+def add_folders(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
+    """Add a flag that may be repeated."""
+    parser.add_argument(flag, action="append", default=[], metavar="DIR", help=text)
+
+
+def add_switch(parser: argparse.ArgumentParser, flag: str, text: str, *, default: bool) -> None:
+    """Add a flag that also has a --no- form."""
+    ending = "on" if default else "off"
+    parser.add_argument(
+        flag, action=BooleanFlag, default=default, help=f"{text} (default: {ending})"
+    )
+
+
+def add_flags(parser: argparse.ArgumentParser, **texts: str) -> None:
+    """Add flags without a value, by name and help."""
+    for name, text in texts.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=text)
+
+
+def payload_of(*names: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+    """Return a function that takes these arguments into a request."""
+    return lambda arguments: {name: getattr(arguments, name) for name in names}
+
+
+def absolute_paths(folders: Iterable[str]) -> list[str]:
+    """Make paths absolute: the engine has another working directory."""
+    return [str(Path(folder).expanduser().absolute()) for folder in folders]
 
 
 def name_choices(commands: Any) -> None:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from stylus_ext.cli import rendering
-from stylus_ext.cli.flags import PLAN_SECTIONS, BooleanFlag, Help, add_settings, settings_of
+from stylus_ext.cli.flags import (
+    PLAN_SECTIONS,
+    BooleanFlag,
+    Help,
+    absolute_paths,
+    add_flags,
+    add_folders,
+    add_number,
+    add_settings,
+    add_switch,
+    payload_of,
+    settings_of,
+)
 from stylus_ext.core.entry import KINDS, STATES
 from stylus_ext.engine.requests import REACHES
 
@@ -35,36 +46,38 @@ class Command:
 
 def add(commands: Any, add_common: Callable[[ArgumentParser], None], carry_out: CarryOut) -> None:
     """Add the commands; `carry_out` runs an operation and prints its answer."""
-    for one in COMMANDS:
-        add_command(commands, one, "", add_common, carry_out)
+    for command in COMMANDS:
+        add_command(commands, command, "", add_common, carry_out)
 
 
 def add_command(
     commands: Any,
-    one: Command,
+    command: Command,
     below: str,
     add_common: Callable[[ArgumentParser], None],
     carry_out: CarryOut,
 ) -> None:
     """Add one command; `below` is the command that it belongs to."""
     parser = commands.add_parser(
-        one.name,
-        usage=f"python install.py {below}{one.name} {one.usage}[--FLAG ...]",
-        help=one.help,
-        description="\n".join(filter(None, (f"{one.help[0].upper()}{one.help[1:]}.", one.more))),
+        command.name,
+        usage=f"python install.py {below}{command.name} {command.usage}[--FLAG ...]",
+        help=command.help,
+        description="\n".join(
+            filter(None, (f"{command.help[0].upper()}{command.help[1:]}.", command.more))
+        ),
         formatter_class=Help,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON and nothing else on standard output"
-    )
-    one.flags(parser)
+    add_flags(parser, json="print JSON and nothing else on standard output")
+    command.flags(parser)
     add_common(parser)
-    parser.set_defaults(run=_runner(one, carry_out))
+    parser.set_defaults(run=_runner(command, carry_out))
 
 
-def _runner(one: Command, carry_out: CarryOut) -> Callable[[Namespace], int]:
-    return lambda arguments: carry_out(one.operation, one.payload(arguments), arguments, one.lines)
+def _runner(command: Command, carry_out: CarryOut) -> Callable[[Namespace], int]:
+    return lambda arguments: carry_out(
+        command.operation, command.payload(arguments), arguments, command.lines
+    )
 
 
 def _plan_flags(parser: ArgumentParser) -> None:
@@ -76,44 +89,19 @@ def _plan_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--negative", default="", metavar="TEXT", help="the negative prompt: a veto"
     )
-    parser.add_argument(
-        "--lora-dir",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="a folder of LoRAs; may be repeated",
-    )
-    parser.add_argument(
-        "--batches",
-        type=int,
-        default=1,
-        metavar="NUMBER",
-        help="number of batches; each gets another combination (default: 1)",
-    )
-    parser.add_argument(
-        "--batch-size",
-        type=int,
-        default=1,
-        metavar="NUMBER",
-        help="pictures in a batch (default: 1)",
-    )
-    parser.add_argument(
-        "--seed",
-        type=int,
-        default=0,
-        metavar="NUMBER",
-        help="image seed of the first picture (default: 0)",
-    )
+    add_folders(parser, "--lora-dir", "a folder of LoRAs; may be repeated")
+    add_number(parser, "--batches", "number of batches; each gets another combination", 1)
+    add_number(parser, "--batch-size", "pictures in a batch", 1)
+    add_number(parser, "--seed", "image seed of the first picture", 0)
     parser.add_argument(
         "--reach",
         choices=REACHES,
         default="auto",
-        help=("pick from files on disk or the whole catalogue (default: auto, disk if it has any)"),
+        help="pick from files on disk or the whole catalogue (default: auto, disk if it has any)",
     )
-    parser.add_argument(
-        "--fetch",
-        action="store_true",
-        help=(
+    add_flags(
+        parser,
+        fetch=(
             "pick from the whole catalogue and fetch into the first --lora-dir (needs --download)"
         ),
     )
@@ -136,20 +124,9 @@ def _plan_payload(arguments: Namespace) -> dict[str, Any]:
 
 def _index_flags(parser: ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", metavar="DIR", help="folders of LoRAs")
-    parser.add_argument("--lora-dir", action="append", default=[], metavar="DIR", help="the same")
-    parser.add_argument(
-        "--learn",
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="learn from your own pictures in this folder; may be repeated",
-    )
-    parser.add_argument(
-        "--hash",
-        action=BooleanFlag,
-        default=True,
-        help="hash files without a SHA256 in a sidecar (default: on)",
-    )
+    add_folders(parser, "--lora-dir", "the same")
+    add_folders(parser, "--learn", "learn from your own pictures in this folder; may be repeated")
+    add_switch(parser, "--hash", "hash files without a SHA256 in a sidecar", default=True)
 
 
 def _index_payload(arguments: Namespace) -> dict[str, Any]:
@@ -178,20 +155,8 @@ def _search_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--on-disk", action=BooleanFlag, default=None, help="only files on disk, or only others"
     )
-    parser.add_argument(
-        "--offset",
-        type=int,
-        default=0,
-        metavar="NUMBER",
-        help="number of entries to skip (default: 0)",
-    )
-    parser.add_argument(
-        "--limit",
-        type=int,
-        default=20,
-        metavar="NUMBER",
-        help="number of entries to show (default: 20)",
-    )
+    add_number(parser, "--offset", "number of entries to skip", 0)
+    add_number(parser, "--limit", "number of entries to show", 20)
 
 
 _EDIT = ("key", "state", "text", "triggers", "weight", "kind", "undo")
@@ -214,11 +179,7 @@ def _edit_flags(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--weight", type=float, metavar="NUMBER", help="the weight it is used with")
     parser.add_argument("--kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
-    parser.add_argument("--undo", action="store_true", help="undo your earlier edits first")
-
-
-def _payload_of(names: Sequence[str]) -> Callable[[Namespace], dict[str, Any]]:
-    return lambda arguments: {name: getattr(arguments, name) for name in names}
+    add_flags(parser, undo="undo your earlier edits first")
 
 
 def _standard_input() -> str:
@@ -229,11 +190,6 @@ def _standard_input() -> str:
         .removesuffix("\n")
         .removesuffix("\r")
     )
-
-
-def absolute_paths(folders: Sequence[str]) -> list[str]:
-    """Make paths absolute: the engine has another working directory."""
-    return [str(Path(folder).expanduser().absolute()) for folder in folders]
 
 
 COMMANDS = (
@@ -261,7 +217,7 @@ COMMANDS = (
         "search the catalogue",
         "search",
         rendering.entries_lines,
-        _payload_of(_SEARCH),
+        payload_of(*_SEARCH),
         _search_flags,
     ),
     Command(
@@ -270,7 +226,7 @@ COMMANDS = (
         "show one entry of the catalogue",
         "show",
         rendering.entry_lines,
-        _payload_of(("key",)),
+        payload_of("key"),
         _show_flags,
     ),
     Command(
@@ -279,7 +235,7 @@ COMMANDS = (
         "correct an entry; your edits are kept for ever",
         "edit",
         rendering.entry_lines,
-        _payload_of(_EDIT),
+        payload_of(*_EDIT),
         _edit_flags,
     ),
     Command(

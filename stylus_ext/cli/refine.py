@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stylus_ext.cli.flags import BooleanFlag
+from stylus_ext.cli.flags import add_flags, add_number, add_switch, payload_of
 from stylus_ext.cli.operations import Command
 from stylus_ext.cli.rendering import notes_lines
 
@@ -19,15 +19,11 @@ def _flags(parser: ArgumentParser) -> None:
         nargs="*",
         metavar="KEY",
         help=(
-            "these alone, by their keys or the names of their files, even if described before"
+            "these alone, by their keys or the names of their files, even if described"
             " before; none is all"
         ),
     )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="only show the number of adapters and the estimated cost",
-    )
+    add_flags(parser, dry_run="only show the number of adapters and the estimated cost")
     parser.add_argument(
         "--budget", dest="dollars", type=float, metavar="DOLLARS", help="spend no more than this"
     )
@@ -38,58 +34,25 @@ def _flags(parser: ArgumentParser) -> None:
         metavar="NUMBER",
         help="limit of tokens, read and written",
     )
-    parser.add_argument(
-        "--most",
-        type=int,
-        metavar="NUMBER",
-        help="limit of adapters, those on disk first",
-    )
-    parser.add_argument(
-        "--parallel",
-        type=int,
-        default=4,
-        metavar="NUMBER",
-        help="number of parallel requests (default: 4)",
-    )
-    parser.add_argument(
-        "--per-minute",
-        type=float,
-        default=0.0,
-        metavar="NUMBER",
-        help="requests per minute; 0 is no limit (default: 0)",
-    )
-    parser.add_argument(
-        "--pictures",
-        type=int,
-        default=3,
-        metavar="NUMBER",
-        help="example pictures sent for each; 0 sends text only (default: 3)",
-    )
-    parser.add_argument(
+    add_number(parser, "--most", "limit of adapters, those on disk first")
+    add_number(parser, "--parallel", "number of parallel requests", 4)
+    add_number(parser, "--per-minute", "requests per minute; 0 is no limit", 0.0)
+    add_number(parser, "--pictures", "example pictures sent for each; 0 sends text only", 3)
+    add_switch(
+        parser,
         "--fetch-pictures",
-        action=BooleanFlag,
+        "fetch example pictures from Civitai and Hugging Face, else only local ones",
         default=True,
-        help=(
-            "fetch example pictures from Civitai and Hugging Face, else only local ones"
-            " (default: on)"
-        ),
     )
-    parser.add_argument("--on-disk", action="store_true", help="only adapters on disk")
-    parser.add_argument(
-        "--again", action="store_true", help="also adapters described by another model"
+    add_flags(
+        parser,
+        on_disk="only adapters on disk",
+        again="also adapters described by another model",
     )
 
 
-_PAYLOAD = (
-    "dry_run",
-    "dollars",
-    "tokens",
-    "most",
-    "per_minute",
-    "pictures",
-    "fetch_pictures",
-    "on_disk",
-    "again",
+_PAYLOAD = tuple(
+    "dry_run dollars tokens most per_minute pictures fetch_pictures on_disk again".split()
 )
 
 
@@ -133,7 +96,7 @@ def _expense(expense: Mapping[str, Any]) -> str:
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
-    return {name: getattr(arguments, name) for name in _PAYLOAD} | {
+    return payload_of(*_PAYLOAD)(arguments) | {
         "at_once": arguments.parallel,
         "keys": arguments.keys or None,
     }
