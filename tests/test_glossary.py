@@ -16,8 +16,8 @@ PYTHON_FOLDERS = ("stylus_ext", "scripts", "tools")
 PAGE_FOLDER = "javascript"
 RETIRED = frozenset(
     "cook cutter desk desks eloquence errand hall heed inquiry kin manners nobody patience pulse"
-    " lend lent rendezvous said seat settle shelf somebody spoken telling told tray trays voices whoever"
-    " whom wish workshop".split()
+    " lend lent rendezvous said seat settle shelf somebody spoken telling told tray trays voices"
+    " whoever whom wish workshop".split()
 )
 _PAGE_TOKEN = re.compile(
     r"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"|(?P<name>[A-Za-z_$][\w$]*)",
