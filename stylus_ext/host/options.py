@@ -43,19 +43,7 @@ _RESTRICTED = frozenset(
 _WHOLLY_RESTRICTED = frozenset(
     {"downloads", "chat", "reranking"}
 )  # what is fetched, and what is spent
-_TITLES = {
-    "selection": "Selection",
-    "weights": "Weights",
-    "diversity": "Diversity",
-    "text": "Text",
-    "encoder": "Encoder (from the engine's next start)",
-    "vectors": "Vectors (from the engine's next start)",
-    "civitai": "Civitai (from the engine's next start)",
-    "hugging_face": "Hugging Face (from the engine's next start)",
-    "downloads": "Downloads (from the engine's next start)",
-    "chat": "Language model (from the engine's next start)",
-    "reranking": "Reranking (from the engine's next start)",
-}
+_TITLES = {"hugging_face": "Hugging Face", "chat": "Language model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +106,8 @@ def add_page() -> None:
     infos: dict[str, Any] = {}
     section = ""
     for option in options():
-        title = _TITLES.get(option.section, option.section) if option.section != section else ""
+        infos[name_of(option)] = _info(option, starts_section=option.section != section)
         section = option.section
-        infos[name_of(option)] = _info(option, title)
     infos |= {PREFIX + own.name: _own_info(own) for own in HOST_OPTIONS}
     compat.add_options(SECTION, infos)
 
@@ -195,16 +182,20 @@ def _as(option: Option, value: Any) -> Any:
     return kind(value) if kind is float or value == int(value) else value
 
 
-def _info(option: Option, title: str) -> Any:
-    value = option.default
+def _info(option: Option, starts_section: bool) -> Any:
+    value, section = option.default, option.section
     info = _option_info(
         ", ".join(value) if isinstance(value, tuple) else value,
         f"{option.name.replace('_', ' ').capitalize()}: {option.help}",
-        option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED,
+        option.name in _RESTRICTED or section in _WHOLLY_RESTRICTED,
         (option.low, option.high, 1 if isinstance(value, int) else 0.05),
         option.choices,
     )
-    return info.info(title) if title else info
+    if not starts_section:
+        return info
+    title = _TITLES.get(section, section.capitalize())
+    later = " (from the engine's next start)" if section in ENGINE_SECTIONS else ""
+    return info.info(title + later)
 
 
 def _own_info(option: HostOption) -> Any:

@@ -174,8 +174,6 @@ class Supervisor:
         }
 
 
-__all__ = ["EngineProcess", "EngineReport", "EngineState", "current"]
-
 IDLE_MINUTES = 15.0
 _DOUBT_S = 0.5
 _SLICE_S = 0.05
