@@ -36,7 +36,7 @@ class AllowedHosts:
 
     def is_ours(self, host: str) -> bool:
         """True for IP addresses and known names; others may point anywhere (DNS rebinding)."""
-        if host in _LOCAL or host.endswith(".localhost") or host in self._stated():
+        if host in _LOCAL or host.endswith(".localhost") or host in self._named_hosts():
             return True
         if not self.is_open:
             return False
@@ -59,7 +59,7 @@ class AllowedHosts:
         # must agree.
         return page.hostname == host_of(host) and (port or _PORTS[page.scheme]) in _ports_of(host)
 
-    def _stated(self) -> set[str]:
+    def _named_hosts(self) -> set[str]:
         """Names from --server-name and the allowed CORS origins."""
         origins = str(getattr(self.flags, "cors_allow_origins", None) or "").split(",")
         name = str(getattr(self.flags, "server_name", None) or "").lower()

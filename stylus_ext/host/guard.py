@@ -236,7 +236,7 @@ class Guard:
         if kind not in _NAMED or known or not self._open or getattr(self.flags, _CONSENT, False):
             return None
         sentence = (
-            f"This {_NAMED[kind]}, and anybody in the network can reach this WebUI without a"
+            f"This {_NAMED[kind]}, and anyone in the network can reach this WebUI without a"
             " password. Start it with --gradio-auth (and --api-auth), or with"
             " --enable-insecure-extension-access if you consent."
         )

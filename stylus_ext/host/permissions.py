@@ -50,7 +50,7 @@ class Permissions:
         self._planner = planner
         self._known: tuple[tuple[int, str], EngineOffer] | None = None
 
-    def _asked(self) -> EngineOffer:
+    def _known_offer(self) -> EngineOffer:
         """The engine's offer; raises StylusError if it cannot be asked."""
         report = self._planner.engine.report()
         engine = (report.pid, report.url)
@@ -61,7 +61,7 @@ class Permissions:
     def offer(self) -> EngineOffer:
         """The engine's offer; only the rules if it cannot be asked."""
         try:
-            return self._asked()
+            return self._known_offer()
         except StylusError:
             return EngineOffer()
 
@@ -70,7 +70,7 @@ class Permissions:
         if self._planner.engine.report().state is EngineState.REMOTE:
             return SHARED
         try:
-            return self._asked().barred
+            return self._known_offer().barred
         except StylusError as error:
             return f"The engine does not say whether it may fetch anything: {error}"
 

@@ -20,9 +20,7 @@ _SHA256 = 64
 _KIB = 1024
 _LOOK_AGAIN_S = 300.0
 _VERSIONS = {"sdxl": "sdxl", "sd2": "sd2", "sd3": "sd3", "flux": "flux1"}
-"""What the host's Lora extension calls them. Its SD1 is what it says of any file with metadata, so
-that alone says nothing.
-"""
+"""Families by the Lora extension's names; it gives SD1 to any file with metadata, so not that."""
 
 
 @dataclass(frozen=True, slots=True)
