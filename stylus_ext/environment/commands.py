@@ -201,8 +201,11 @@ def run_tests(words: list[str]) -> int:
 
 
 def _parallel_options() -> list[str]:
-    """Return the options for parallel tests; the tests of a file share fixtures."""
-    return ["-n", str(max(1, min(os.cpu_count() or 1, _MOST_WORKERS))), "--dist", "loadfile"]
+    """Return the options for parallel tests; the tests of a file share fixtures.
+
+    There is one worker more than processors, since many tests wait for a process or a server.
+    """
+    return ["-n", str(min((os.cpu_count() or 1) + 1, _MOST_WORKERS)), "--dist", "loadfile"]
 
 
 def _is_path(word: str) -> bool:

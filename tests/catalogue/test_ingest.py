@@ -68,7 +68,7 @@ def test_the_vectors_that_a_kill_prevented_are_made_afterwards(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(EmbedCatalogue, "these", lambda self, keys: killed(keys))
+        patch.setattr(EmbedCatalogue, "embed_now", lambda self, keys: killed(keys))
         with pytest.raises(KeyboardInterrupt):
             ingest.take(cards(3))
     assert ingest.embed(Watch()) == 3 * len(VIEWS)

@@ -97,10 +97,10 @@ def test_own_files_are_identified(
     service.add(
         a_model(7, a_version(71, files=[a_file(71, "theirs.safetensors", path.read_bytes())]))
     )
-    answer = job(link, "identify", lora_dirs=[str(tmp_path / "loras")])["result"]
-    assert (answer["asked"], answer["found"], answer["written"], answer["hashed"]) == (1, 1, 1, 1)
+    done = job(link, "identify", lora_dirs=[str(tmp_path / "loras")])["result"]
+    assert (done["requested"], done["found"], done["written"], done["hashed"]) == (1, 1, 1, 1)
     assert link.call("POST", "/v1/show", {"key": "mine"})["entry"]["triggers"] == ["word71"]
-    assert json.dumps(answer)
+    assert json.dumps(done)
 
 
 @pytest.mark.parametrize(
