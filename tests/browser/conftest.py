@@ -31,11 +31,19 @@ REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
 
-# What is asked of both gradios by everybody who runs the tests; the whole page, action by action,
-# is for `test --all` and for CI.
-BOTH = frozenset({"test_panel", "test_own_tab", "test_queue", "test_set_up"})
+# Files of the default suite: with both gradio versions, or with gradio 3 alone. CI and `test --all`
+# run every file with both.
+BOTH = frozenset({"test_panel", "test_queue"})
 ONCE = frozenset(
-    {"test_chromium", "test_load_order", "test_catalogue", "test_work", "test_downloads"}
+    {
+        "test_catalogue",
+        "test_chromium",
+        "test_downloads",
+        "test_load_order",
+        "test_own_tab",
+        "test_set_up",
+        "test_work",
+    }
 )
 
 
