@@ -37,7 +37,7 @@ _VERSION_SUFFIX = re.compile(r"""(?x)
     | [-_. ] (?i: s | step | steps) [-_. ]? \d{3,}
     | [-_. ] (?i: final | last)
     """)
-"""The end of a name that tells the version or epoch alone."""
+"""The end of a name that is only a version or epoch."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

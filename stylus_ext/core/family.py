@@ -142,7 +142,7 @@ def _words(text: str) -> list[str]:
 
 @cache
 def _families() -> dict[str, str]:
-    """Families by spelling; built on first use, since the WebUI's start needs the names alone."""
+    """Families by spelling; built on first use, which keeps the WebUI's start fast."""
     return {
         "".join(_words(spelling)): family
         for family, spellings in _SPELLINGS.items()

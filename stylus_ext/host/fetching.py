@@ -68,19 +68,16 @@ def fetch(
         while not job.over.wait(_SLICE_S):
             if ui.interrupted():
                 raise FetchStopped(
-                    f"Stylus was interrupted while it fetched {named}; what had come is kept to go"
-                    " on with."
+                    f"Stylus was interrupted while fetching {named}; partial files are kept and"
+                    " will resume."
                 )
             if ui.skipped():
-                return _none(
-                    files,
-                    "was not fetched, since you skipped it; what had come is kept to go on with",
-                )
+                return _none(files, "was skipped; the partial file is kept and will resume")
             if ui.longest_s and time.monotonic() >= began + ui.longest_s:
                 return _none(
                     files,
-                    f"was not there within {ui.longest_s / 60:g} minutes; what has come is kept"
-                    " to go on with",
+                    f"did not arrive within {ui.longest_s / 60:g} minutes; the partial file is kept"
+                    " and will resume",
                 )
             ui.say(f"Stylus: fetching {named}{_how_far(job.status)}")
     finally:
@@ -106,12 +103,10 @@ class _HostFetch:
         try:
             self._follow(self._client.begin("fetch", self._payload))
         except EngineGone as error:
-            logger.warning("the engine that fetched is gone: %s", error)
-            self.problem = (
-                "the engine does not answer any more; what had come is kept to go on with"
-            )
+            logger.warning("the engine stopped during a download: %s", error)
+            self.problem = "the engine stopped answering; the partial file is kept and will resume"
         except StylusError as error:
-            logger.warning("a fetch was not followed to its end: %s", error)
+            logger.warning("a download job could not be followed: %s", error)
             self.problem = str(error)
         finally:
             self.over.set()

@@ -50,10 +50,12 @@ _LISTS = (
 _SCENERY = frozenset({"style", "background", "building"})
 _UNKNOWN_FAMILY = Note(
     "unknown_family",
-    "Nothing says for which base model this checkpoint is, so only LoRAs that you marked as always"
-    " wanted were considered; choose its family in the panel.",
+    "The base model of this checkpoint is unknown, so only LoRAs set to Always were considered."
+    " Choose its family in the panel.",
 )
-_NO_FAMILY = Note("no_downloads", "Nothing is fetched for such a checkpoint.")
+_NO_FAMILY = Note(
+    "no_downloads", "LoRAs are not downloaded for a checkpoint of unknown base model."
+)
 _DISABLED = Note(
     "disabled", "Stylus did nothing: extra networks are switched off for this generation."
 )
@@ -256,9 +258,9 @@ def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration:
     if isinstance(reading, ValuesReading):
         try:
             work = _work(p, reading)
-        except Exception as error:  # the host's edge: a generation goes on whatever is wrong here
+        except Exception as error:  # the boundary: an error never stops a generation
             logger.exception("Stylus could not choose LoRAs")
-            text = f"Stylus left the prompt as it was, because of an error of its own: {error!r}"
+            text = f"Stylus left the prompt as it was, because of an internal error: {error!r}"
             reading = Note("failed", text)
     if isinstance(reading, Note):
         work = _unchanged(texts_of(p), PanelValues(), [reading])

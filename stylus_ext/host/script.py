@@ -43,7 +43,7 @@ class StylusScript(compat.Script):
             self.boxes = {**self.boxes, name: component}
 
     def ui(self, is_img2img: bool) -> list[Any]:
-        """Build the panel; called again for the API's defaults, which need values alone."""
+        """Build the panel; called again for the API's defaults."""
         from stylus_ext.host.panel.layout import api_defaults, build_panel
 
         if "prompt" in self.boxes and not compat.on_this_page([self.boxes["prompt"]]):

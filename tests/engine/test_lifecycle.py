@@ -123,7 +123,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives nobody another parent")
+@pytest.mark.skipif(sys.platform == "win32", reason="orphans get no new parent on Windows")
 def test_an_inherited_pipe_does_not_keep_it_alive(vectors: EmbeddingServer, tmp_path: Path) -> None:
     """The engine itself has inherited the other end: it will never see the end of its input."""
     from stylus_ext.environment.run_in_env import main_command

@@ -176,10 +176,7 @@ def test_skip_ends_the_wait_and_not_the_picture() -> None:
     jobs, watched = Jobs([RUNNING]), Watched(skipped=lambda: True)
     came = fetch(jobs, FILES, [], watched.ui())
     assert set(came.failed) == {"civitai:1", "civitai:2"}
-    assert (
-        came.failed["civitai:2"]
-        == "Owl was not fetched, since you skipped it; what had come is kept to go on with."
-    )
+    assert came.failed["civitai:2"] == "Owl was skipped; the partial file is kept and will resume."
     assert jobs.cancelled.wait(10)
 
 
@@ -207,7 +204,7 @@ def test_the_wait_ends_when_it_may_not_go_on() -> None:
         ({"state": "failed"}, "Fox was not fetched: the engine did not say why."),
         (
             EngineGone("Nobody answers."),
-            "does not answer any more; what had come is kept to go on with.",
+            "stopped answering; the partial file is kept and will resume.",
         ),
         (Unavailable("The engine is stopping."), "Fox was not fetched: The engine is stopping."),
         (InvalidInput("There is no job '00ff' any more."), "There is no job '00ff' any more."),

@@ -235,7 +235,7 @@ def test_an_error_of_our_own_is_a_note_and_no_exception(
     stage.client.trouble = RuntimeError("a bug")
     done = stage.host.api(ON, prompt=PROMPT)
     assert prompts(done) == [PROMPT]
-    assert any("an error of its own" in text for text in done.p.comments)
+    assert any("an internal error" in text for text in done.p.comments)
     assert "could not choose" in caplog.text
 
 

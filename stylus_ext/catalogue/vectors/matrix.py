@@ -120,7 +120,7 @@ class Rows:
             return {key: self._prints[row] for key, row in self._row_of.items()}
 
     def batches(self, keys: Sequence[str]) -> Iterator[tuple[list[Row], Matrix]]:
-        """Yield rows with vectors of these keys in batches, for the writer alone."""
+        """Yield rows with vectors of these keys in batches; only the writer calls this."""
         families = self._family_names()
         rows = [self._row_of[key] for key in keys if key in self._row_of]
         for start in range(0, len(rows), _CHUNK):
@@ -228,7 +228,7 @@ class Rows:
         )
 
     def _compact(self) -> None:
-        """Switch to a new file that has the live rows alone, by key."""
+        """Switch to a new file with only the live rows, sorted by key."""
         file, kept = self._new_file(), list[Row]()
         with file.open("wb") as out:
             for rows, vectors in self.batches(sorted(self._row_of)):

@@ -15,7 +15,7 @@ TEXT = "text"
 # the WebUI drops everything from "#" to the end of the line, before it reads anything else
 COMMENT = "comment"
 NETWORK = "network"  # <lora:name:1>, <lyco:...>, <hypernet:...> or any other <word:...>
-WILDCARD = "wildcard"  # __name__ or ${name}: only Dynamic Prompts knows what will stand here
+WILDCARD = "wildcard"  # __name__ or ${name}: replaced by Dynamic Prompts
 BREAK = "break"
 AND = "and"
 ESCAPE = "escape"

@@ -181,7 +181,7 @@ def shown_of(planner: Planner, report: EngineReport) -> list[Any]:
     model = (
         f"Base model: {finding.family} ({finding.because})."
         if finding.known
-        else ("Nothing says for which base model this checkpoint is; choose its family below.")
+        else "The base model of this checkpoint is unknown. Choose its family below."
     )
     remembered = planner.remembered.get(loaded_checkpoint()) or AUTO
     return [
@@ -213,7 +213,7 @@ def _unchanged() -> list[Any]:
 
 
 def _only(text: str) -> list[Any]:
-    """An update of the line alone."""
+    """Return an update of the status line only."""
     return [line(text), *_unchanged()[1:]]
 
 
