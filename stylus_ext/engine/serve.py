@@ -5,7 +5,6 @@ cleanly; and keeps its log.
 from __future__ import annotations
 
 import _thread
-import contextlib
 import logging
 import os
 import secrets
@@ -39,6 +38,7 @@ _SHORTEST_TOKEN = 16
 _SHUTDOWN_S = 5
 _CHECK_INTERVAL_S = 1.0
 _EXIT_GRACE_S = 20.0
+_END_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 _PACKAGE = "stylus_ext"
 _PARENT_GONE = "the parent process has ended"
 
@@ -152,11 +152,11 @@ def serve(
             with no_gc():
                 _load(stylus)
                 server = _server(stylus, jobs, token, lifecycle or Lifecycle())
-            jobs.start("prepare", lambda progress: _prepare(stylus, progress))
-            # The socket already listens: requests wait until the server runs.
-            ready(address)
-            logger.info("the engine listens at %s for %s", address.url, folder)
-            with contextlib.suppress(KeyboardInterrupt):  # a signal asked the engine to end
+            with _ended_by_signals(server):
+                jobs.start("prepare", lambda progress: _prepare(stylus, progress))
+                # The socket already listens: requests wait until the server runs.
+                ready(address)
+                logger.info("the engine listens at %s for %s", address.url, folder)
                 server.run(sockets=[listener])
         finally:
             ended = jobs.close()
@@ -166,6 +166,21 @@ def serve(
     return ended
 
 
+@contextmanager
+def _ended_by_signals(server: Any) -> Iterator[None]:
+    """Lets signals end the server before it runs too: an interrupt would break its event loop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in _END_SIGNALS if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), server.handle_exit) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:
     import uvicorn
 
@@ -173,7 +188,7 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Also ends running requests; uvicorn raises the signal again after its shutdown."""
+            """Also ends running requests."""
             api.stopping.set()
             super().handle_exit(sig, frame)
 

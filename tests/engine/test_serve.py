@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.core.errors import InvalidInput, Unavailable
-from stylus_ext.core.settings import Settings
-from stylus_ext.engine.serve import LOG_FILE, serve
+from stylus_ext.core.settings import Settings, with_values
+from stylus_ext.engine.serve import LOG_FILE, EngineAddress, serve
 from stylus_ext.environment import engine_address
 from stylus_ext.environment.engine_link import stop
 from stylus_ext.environment.files import hold
@@ -29,6 +29,7 @@ from tests.engine_process import (
     Cli,
     Ran,
     end,
+    endpoint_settings,
     engine_in_thread,
     engine_process,
     finished,
@@ -39,6 +40,7 @@ from tests.engine_process import (
 from tests.lora_files import write_lora
 
 FILES = 600
+NOWHERE = "http://127.0.0.1:9"
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +116,21 @@ def test_a_signal_ends_it_cleanly(folder: Path, number: int) -> None:
     assert "listens at http://127.0.0.1:" in reported.out
     assert "Traceback" not in reported.err
     assert not (folder / "engine.json").exists()
+
+
+def test_a_signal_before_the_server_runs_ends_it_cleanly(folder: Path) -> None:
+    """An interrupt instead would break the event loop at whatever line it happens to be."""
+    settings = with_values(Settings(), endpoint_settings(NOWHERE))
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    addresses: list[EngineAddress] = []
+
+    def ready(address: EngineAddress) -> None:
+        addresses.append(address)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert serve(folder, settings, 0, "", ready)
+    assert len(addresses) == 1
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def test_port_and_token_can_be_given(running: Path) -> None:
