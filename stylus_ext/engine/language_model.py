@@ -23,8 +23,8 @@ from stylus_ext.llm import (
 from stylus_ext.llm.schema import Text
 from stylus_ext.llm.server import LLM_KEY, base_url
 from stylus_ext.net import Key, delete_key, origin_of, safe_url, save_key
+from stylus_ext.selection.compose.baselines import PolicyComposer
 from stylus_ext.selection.compose.llm import FAILED, AnswerCache, LlmComposer, LlmOptions
-from stylus_ext.selection.compose.rules import RuleComposer
 
 _ANSWERS = "chat_answers.json"
 _CHECK_TOKENS = 300  # a reasoning model thinks before it says yes
@@ -43,7 +43,7 @@ class UnusableModelComposer:
         self._problem = problem
 
     def compose(self, query: Query, candidates: Candidates) -> Composition:
-        composition = RuleComposer().compose(query, candidates)
+        composition = PolicyComposer().compose(query, candidates)
         text = f"The rules composed this plan, not the language model: {self._problem}"
         return replace(composition, notes=(*composition.notes, Note(FAILED, text)))
 

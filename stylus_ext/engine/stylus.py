@@ -19,7 +19,7 @@ from stylus_ext.engine.downloads import CardPictures, Downloads
 from stylus_ext.engine.encoders import encoder_key, open_index, open_reranker
 from stylus_ext.engine.services import Services
 from stylus_ext.net.thumbnails import KeptPictures
-from stylus_ext.selection.compose.rules import RuleComposer
+from stylus_ext.selection.compose.baselines import PolicyComposer
 from stylus_ext.selection.correct import FeedbackComposer
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.recipes import FindRecipes
@@ -122,7 +122,7 @@ def open_stylus(
 
     def composer(name: str) -> Composer:
         model = services.language_model
-        composer = model.composer() if name == "chat" else RuleComposer()
+        composer = model.composer() if name == "chat" else PolicyComposer()
         return FeedbackComposer(composer, store, feedback)
 
     plan = PlanPrompt(

@@ -24,6 +24,7 @@ from stylus_ext.llm import LlmClient, LlmProblem, LlmRequest, LlmTimeout
 from stylus_ext.llm.injection_guard import fenced
 from stylus_ext.llm.schema import LlmAnswer, server_schema
 from stylus_ext.net.values import NotJson, parsed
+from stylus_ext.selection.compose.baselines import PolicyComposer
 from stylus_ext.selection.compose.llm_prompt import (
     CompositionAnswer,
     PruningAnswer,
@@ -35,7 +36,6 @@ from stylus_ext.selection.compose.llm_prompt import (
     shown_cards,
 )
 from stylus_ext.selection.compose.llm_reply import Choice, ChoiceState, prune, read_choice
-from stylus_ext.selection.compose.rules import RuleComposer
 from stylus_ext.selection.compose.tasks import UserAdapters
 
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class LlmComposer:
         cards = shown_cards(query, candidates, self._options.cards)
         places_left = _places_left(query)
         if not cards.candidates or places_left <= 0:  # nothing to choose
-            return RuleComposer().compose(query, candidates)
+            return PolicyComposer().compose(query, candidates)
         left, seconds = query.context.left(), self._options.deadline_s
         if left is not None:
             seconds = min(seconds, left - _RESERVE_S)
@@ -247,6 +247,6 @@ def _prune(query: Query, cards: ShownCards, choice: Choice, session: _Session, s
 
 
 def _by_rules(query: Query, candidates: Candidates, why: str) -> Composition:
-    composition = RuleComposer().compose(query, candidates)
+    composition = PolicyComposer().compose(query, candidates)
     note = Note(FAILED, f"The rules composed this plan instead of the language model: {why}")
     return replace(composition, notes=(*composition.notes, note))

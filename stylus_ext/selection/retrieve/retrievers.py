@@ -91,6 +91,15 @@ class HybridRetriever:
     def _scores(self, found: Features, query: RetrievalQuery) -> Floats:
         return ranker().scores(found.values, query.is_tags)
 
+    def _certainties(
+        self,
+        found: Features,
+        scores: Floats,  # noqa: ARG002
+        query: RetrievalQuery,
+        among: int,
+    ) -> Floats:
+        return ranker().certainties(found.values, query.is_tags, among)
+
     def _ranked(
         self,
         gate: Gate,
@@ -104,7 +113,7 @@ class HybridRetriever:
         keys = lexical.keys_of(found.rows[places])
         entries = self._parts.entries.read(keys)
         finder = EvidenceFinder.of(query)
-        sure = ranker().certainties(found.values, query.is_tags, int(np.count_nonzero(gate.open)))
+        sure = self._certainties(found, scores, query, int(np.count_nonzero(gate.open)))
         kept: list[Candidate] = []
         refused: list[NearMiss] = []
         for key, at in zip(keys, places, strict=True):
@@ -261,21 +270,35 @@ def _all_of(found: Candidates, ordered: Candidates) -> tuple[Candidate, ...]:
     return (*reranked.values(), *rest)
 
 
-class CosineRetriever(HybridRetriever):
+class BaselineRetriever(HybridRetriever):
+    """Ranks by one plain score, from which the certainty comes too."""
+
+    def _certainties(
+        self,
+        found: Features,  # noqa: ARG002
+        scores: Floats,
+        query: RetrievalQuery,  # noqa: ARG002
+        among: int,  # noqa: ARG002
+    ) -> Floats:
+        high = np.maximum(scores, 0.0)
+        return (high / (1.0 + high)).astype(np.float32)
+
+
+class CosineRetriever(BaselineRetriever):
     """The paper's retriever: the cosine of the whole prompt with the whole card."""
 
     def _scores(self, found: Features, query: RetrievalQuery) -> Floats:  # noqa: ARG002
         return found.values[:, _TEXT]
 
 
-class LexicalRetriever(HybridRetriever):
+class LexicalRetriever(BaselineRetriever):
     """Words only: the fields of the card and the best example."""
 
     def _scores(self, found: Features, query: RetrievalQuery) -> Floats:  # noqa: ARG002
         return found.values[:, _CARD] + found.values[:, _BEST_EXAMPLE]
 
 
-class RandomRetriever(HybridRetriever):
+class RandomRetriever(BaselineRetriever):
     """A random order, the same one for the same prompt."""
 
     def _scores(self, found: Features, query: RetrievalQuery) -> Floats:
