@@ -281,7 +281,8 @@ class BaselineRetriever(HybridRetriever):
         among: int,  # noqa: ARG002
     ) -> Floats:
         high = np.maximum(scores, 0.0)
-        return (high / (1.0 + high)).astype(np.float32)
+        sure: Floats = (high / (1.0 + high)).astype(np.float32)
+        return sure
 
 
 class CosineRetriever(BaselineRetriever):
