@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Literal, cast
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.family import UNKNOWN, family_of
 
 Scheme = Literal["civitai", "sha256", "path"]
 
@@ -200,6 +201,8 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
     known = {name: getattr(best, name) for name in _OPTIONAL if getattr(best, name) is not None}
     optional = {name: getattr(other, name) for name in _OPTIONAL} | known
     texts = {name: getattr(best, name) or getattr(other, name) for name in _TEXTS}
+    if family_of(best.base_model) == UNKNOWN != family_of(other.base_model):
+        texts["base_model"] = other.base_model
     return replace(
         best,
         **optional,

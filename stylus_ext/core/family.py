@@ -19,6 +19,8 @@ ANY = "any"
 """The caller does not say for which family to choose."""
 
 _LONGEST = 64
+_SAYS_NOTHING = frozenset({"", UNKNOWN, "other"})
+"""What base models without a family are called; "Other" is Civitai's."""
 
 _SPELLINGS = {
     "sd1": (
@@ -154,11 +156,12 @@ def _families() -> dict[str, str]:
 def family_of(base_model: str) -> str:
     """Return the family key of a base model as Civitai, a sidecar or a trainer spells it.
 
-    An unlisted spelling is its own family; "" and "Unknown" are `UNKNOWN`.
+    An unlisted spelling is its own family; "", "Unknown" and "Other" are `UNKNOWN`.
     """
     words = _words(base_model.partition("/")[0])
     known = _families().get("".join(words))
-    return known or "-".join(words)[:_LONGEST].strip("-") or UNKNOWN
+    family = known or "-".join(words)[:_LONGEST].strip("-")
+    return UNKNOWN if family in _SAYS_NOTHING else family
 
 
 def ecosystem(family: str) -> str:

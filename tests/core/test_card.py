@@ -146,6 +146,13 @@ class TestMerged:
         )
         assert one.source == "local"
 
+    @pytest.mark.parametrize("vague", ["Other", "Unknown", ""])
+    def test_a_base_model_that_is_no_family_gives_way_to_one_that_is(self, vague: str) -> None:
+        civitai = make_card(1, source="civitai", base_model=vague)
+        starter = make_card(1, source="starter", base_model="SDXL 1.0")
+        assert merge_cards([civitai, starter]).base_model == "SDXL 1.0"
+        assert merge_cards([civitai]).base_model == vague
+
     @pytest.mark.parametrize(
         ("mine", "changes", "shown"),
         [

@@ -69,7 +69,7 @@ ELSEWHERE = {
     "pony": ["PonyXL", "pony"],
     "illustrious": ["Illustrious XL"],
     "noobai": ["Noob", "NoobAI-XL"],
-    UNKNOWN: ["", "  ", "Unknown", "unknown", "???", "/lora"],
+    UNKNOWN: ["", "  ", "Unknown", "unknown", "Other", "other", "???", "/lora"],
 }
 
 

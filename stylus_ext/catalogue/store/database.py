@@ -71,7 +71,15 @@ DROP INDEX entries_by_name;
 CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare)
 """
 _RECIPES = "CREATE TABLE recipes (name TEXT PRIMARY KEY, recipe TEXT NOT NULL) WITHOUT ROWID"
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES)
+# Civitai's base model "Other" was once read as a family. The new revisions make indexes follow.
+_OTHER = """
+UPDATE entries SET family = 'unknown',
+    revision = id + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'revision')
+    WHERE family = 'other';
+UPDATE meta SET value = CAST(max(CAST(value AS INTEGER),
+    (SELECT coalesce(max(revision), 0) FROM entries)) AS TEXT) WHERE name = 'revision'
+"""
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.
 """

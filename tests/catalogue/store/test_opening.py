@@ -309,6 +309,23 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
     ]
 
 
+def test_the_family_other_of_an_older_catalogue_is_unknown(tmp_path: Path) -> None:
+    filled(tmp_path)
+    with opened(tmp_path) as store:
+        before = store.revision
+    connection = raw(tmp_path)
+    connection.execute("UPDATE entries SET family = 'other' WHERE id % 3 = 0")
+    connection.execute("UPDATE meta SET value = '5' WHERE name = 'schema'")
+    connection.close()
+    with opened(tmp_path) as store:
+        assert "other" not in store.tallies.tally().families
+        assert store.search("", Filter(family="unknown")).total == 100
+        changes = list(store.changes(before))
+        assert len({change.key for change in changes}) == 100
+        assert {change.entry and change.entry.family for change in changes} == {"unknown"}
+        assert store.revision == max(change.revision for change in changes)
+
+
 def test_a_step_that_fails_leaves_the_older_schema(tmp_path: Path) -> None:
     filled(tmp_path)
     with pytest.raises(StoreProblem, match="no such table"):

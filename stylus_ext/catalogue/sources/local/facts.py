@@ -30,7 +30,6 @@ from stylus_ext.net.values import (
 )
 
 _MAX_EXAMPLES = 20
-_SAYS_NOTHING = (UNKNOWN, "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def _choose_base_model(statements: Iterable[str]) -> str:
     for stated in statements:
         family = family_of(stated)
         unknown = unknown or stated
-        if family in _SAYS_NOTHING:
+        if family == UNKNOWN:
             continue
         if not chosen:
             chosen = stated
