@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,77 +10,9 @@ from dataclasses import dataclass
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, Pick, Tag
 from stylus_ext.core.errors import Note
-from stylus_ext.core.prompt.insert import insert, is_harmless
+from stylus_ext.core.prompt.insert import insert
 from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt
-from stylus_ext.core.prompt.phrases import pieces
-from stylus_ext.core.prompt.words import content_words, words
 from stylus_ext.core.settings import Settings, WeightSettings
-
-MOST_OF_A_CHARACTER = 6
-MOST_OF_OTHERS = 2
-"""The first words of a group call the adapter; the rest is mostly clothing of its examples."""
-
-_CHARACTERS = frozenset({"character", "person"})
-_CLOTHES = frozenset(
-    """apron armor armour bikini blazer blouse bodysuit boots bra cape cardigan cloak coat collar
-    corset costume dress gloves gown hakama hat hoodie jacket jeans jumpsuit kimono leotard
-    miniskirt outfit overalls pantyhose pants robe sandals scarf shirt shoes shorts skirt sleeves
-    sneakers socks stockings suit sweater swimsuit sundress tank thighhighs tie tights top trousers
-    tunic tuxedo uniform vest yukata""".split()
-)
-_CLOTHES_WORDS = frozenset(word for item in _CLOTHES for word in words(item))
-_IN_A_NAME = re.compile(r"(?<=\w )\(([^():\\]+)\)")
-_UNESCAPED = re.compile(r"(?<!\\)([()\[\]])")
-
-
-def fitting_triggers(groups: Sequence[str], prompt: Prompt, kind: str) -> tuple[str, ...]:
-    """Return the trigger group closest to the prompt, without words it has or contradicts."""
-    if not groups:
-        return ()
-    present = words(prompt.text)
-    known = set(present)
-    best = max(groups, key=lambda group: len(known & set(content_words(group))))
-    missing = [text for text in _identifying(best, kind) if not _stands_in(words(text), present)]
-    fitting = (_escaped(text) for text in missing if not _contradicts(text, prompt, known))
-    return tuple(text for text in fitting if is_harmless(text))
-
-
-def _identifying(group: str, kind: str) -> list[str]:
-    """The first content phrases of a group, without counts, quality words and networks."""
-    # "saber (fate)" is a name, not attention
-    read = parse_prompt(_IN_A_NAME.sub(r"\\(\1\\)", group))
-    texts = [piece.text for piece in pieces(read) if piece.role == "content"]
-    texts = [text for text in texts if not ("<" in text and ">" in text)]  # could become a tag
-    most = MOST_OF_A_CHARACTER if kind in _CHARACTERS else MOST_OF_OTHERS
-    return list(dict.fromkeys(texts))[:most]
-
-
-def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
-    size = len(part)
-    return any(whole[at : at + size] == part for at in range(len(whole) - size + 1))
-
-
-def _contradicts(trigger: str, prompt: Prompt, known: set[str]) -> bool:
-    """True for other clothes or another look: "blue hair" where the prompt says "red hair"."""
-    own = words(trigger)
-    if _CLOTHES_WORDS & set(own) and _CLOTHES_WORDS & known:
-        return True
-    head = own[-1] if own else ""
-    return len(own) > 1 and any(
-        _other_look(words(piece.text), own, head) for piece in pieces(prompt)
-    )
-
-
-def _other_look(words: Sequence[str], own: Sequence[str], head: str) -> bool:
-    if head not in words[1:]:
-        return False
-    return words[words.index(head, 1) - 1] != own[-2]
-
-
-def _escaped(text: str) -> str:
-    """Escape brackets, which would change attention."""
-    return _UNESCAPED.sub(r"\\\1", text)
-
 
 PAPER_FACTOR = 0.8
 ADAPTER_KINDS = frozenset({"lora", "lyco"})

@@ -23,7 +23,8 @@ from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags import TagInputs, fitting_triggers, write_tags
+from stylus_ext.core.tags import TagInputs, write_tags
+from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
 
@@ -322,7 +323,13 @@ def _tag(
     settings: Settings,
     on_disk: Mapping[AdapterKey, str] | None,
 ) -> Tag:
-    triggers = fitting_triggers(entry.triggers, prompt, kind) if settings.text.triggers else ()
+    triggers: tuple[str, ...] = ()
+    if settings.text.triggers:
+        triggers = (
+            fitting_triggers(entry.triggers, prompt, kind, entry.card.name)
+            if entry.edits.triggers is None
+            else chosen_triggers(entry.triggers, prompt)
+        )
     there = entry.stem is not None if on_disk is None else entry.key in on_disk
     return Tag(entry.key, _stem(entry, on_disk), there, triggers, entry.card.negative_text)
 

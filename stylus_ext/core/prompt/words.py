@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from stylus_ext.core.entry import Entry
 
@@ -24,6 +25,15 @@ _STOP = """
     very was we were what when where which while who whom whose why with within without you your
 """
 STOP = frozenset(_STOP.split())
+
+_COMMON_WORDS = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
+
+
+@cache
+def common_words() -> dict[str, int]:
+    """Common English words, singular, with their rank."""
+    return {word: rank for rank, word in enumerate(_COMMON_WORDS.read_text("ascii").split())}
+
 
 # Han, kana and Thai: the scripts that are written without spaces.
 _UNSPACED = "\u0e00-\u0e7f\u3005\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # noqa: E501

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.prompt.words import common_words
 from stylus_ext.selection.lexical.attributes import FAMILY
 from stylus_ext.selection.lexical.segment import Floats, IndexSegment, Ints, Offsets, Sparse
 
@@ -23,18 +23,12 @@ REFERENCE = 1500
 NAME, TRIGGER = 0, 1
 """Kinds of phrases."""
 
-_COMMON_WORDS = Path(__file__).resolve().parents[2] / "data" / "common_words.txt"
 _COMMONEST, _HALFWAY, _FALL = 24.0, 1000.0, 1.3
-
-
-@cache
-def _common_words() -> dict[str, int]:
-    return {word: rank for rank, word in enumerate(_COMMON_WORDS.read_text("ascii").split())}
 
 
 def expected_cards(word: str) -> float:
     """How many of REFERENCE cards are expected to have a common English word; 0 for any other."""
-    rank = _common_words().get(word)
+    rank = common_words().get(word)
     return 0.0 if rank is None else _COMMONEST / (1.0 + rank / _HALFWAY) ** _FALL
 
 
