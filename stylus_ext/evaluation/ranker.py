@@ -214,12 +214,9 @@ class _Trainer:
 
         meant, others, weights = [], [], []
         counts = Counter(example.kind for example in self.examples)
+        meant_kinds = frozenset(self.options.meant) & counts.keys() or counts.keys()
         for example in self.examples:
-            if (
-                example.kind in self.options.meant
-                and example.right.any()
-                and not example.right.all()
-            ):
+            if example.kind in meant_kinds and example.right.any() and not example.right.all():
                 right = np.flatnonzero(example.right)
                 rivals = table(example, _padded(np.setdiff1d(self._best(example, COMPARED), right)))
                 for row in right:

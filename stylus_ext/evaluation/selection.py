@@ -247,14 +247,24 @@ _HEADINGS = {
 
 
 def run_selection(
-    catalogue: Path, queries: Sequence[Path], out: Path, progress: Progress, policy: str = "hybrid"
+    catalogue: Path,
+    queries: Sequence[Path],
+    out: Path,
+    progress: Progress,
+    policy: str = "hybrid",
+    picks: Path | None = None,
 ) -> dict[str, Any]:
-    """Write the ranking; return the table and the separations."""
+    """Write the ranking, and the picks by name; return the table and the separations."""
     queries_read = read_queries(queries)
     with opened(values={"selection": {"policy": policy}}) as stylus:
         fill(stylus, cards(catalogue), progress)
-        runs = list(_runs(stylus, queries_read, progress))
+        found = list(_runs(stylus, queries_read, progress))
+    runs = [run for run, _ in found]
     write_ranking(runs, out)
+    if picks is not None:
+        prompts = {str(query["id"]): query["prompt"] for query in queries_read}
+        rows = (pick_row(run.query, prompts[run.query], picked) for run, picked in found)
+        write_lines(picks, rows)
     return report_of(policy, queries_read, runs)
 
 
@@ -296,6 +306,21 @@ def write_ranking(runs: Iterable[Run], out: Path) -> None:
     write_lines(out, (dict(zip(names, astuple(run), strict=True)) for run in runs))
 
 
+def pick_row(query_id: str, prompt: str, picks: Iterable[Pick]) -> dict[str, Any]:
+    """A line of a file of picks, to be read by people."""
+    rows = (
+        {
+            "id": id_of(pick.key),
+            "name": pick.name,
+            "kind": pick.kind,
+            "sure": round(pick.score, 3),
+            "reason": pick.reason,
+        }
+        for pick in picks
+    )
+    return {"id": query_id, "prompt": prompt, "picks": list(rows)}
+
+
 def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> None:
     left, done = iter(every), 0
     while batch := list(islice(left, _BATCH)):
@@ -307,7 +332,7 @@ def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> No
 
 def _runs(
     stylus: Stylus, queries: Sequence[Mapping[str, Any]], progress: Progress
-) -> Iterator[Run]:
+) -> Iterator[tuple[Run, Sequence[Pick]]]:
     limits = stylus.settings.selection
     retriever = stylus.planner.retriever(limits.policy)
     composer = stylus.planner.composer(limits.composer)
@@ -316,4 +341,5 @@ def _runs(
         query = query_of(record, replace(limits, candidates=max(RANKED, limits.candidates)))
         found = retriever.find(query)
         picked = composer.compose(query, found).picks
-        yield Run(str(record["id"]), ids_of(found.found), found.confidence, ids_of(picked))
+        run = Run(str(record["id"]), ids_of(found.found), found.confidence, ids_of(picked))
+        yield run, picked

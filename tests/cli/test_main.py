@@ -382,6 +382,12 @@ def test_the_benchmark_says_what_it_lacks(stylus: Cli, tmp_path: Path) -> None:
         (["distractors", "--catalogue", there, "--queries", nowhere], "There is no file"),
         (["distractors", "--catalogue", there, "--queries", there, "--every", "0"], "--every is 1"),
         (["speed", "--entries", "1"], "--entries must be at least 10"),
+        (["small", "--catalogue", there, "--queries", there, "--prompts", "1"], "--prompts"),
+        (["harm", "--catalogue", there, "--out", nowhere], "cannot be written"),
+        (["robustness", "--catalogue", nowhere, "--queries", there], "There is no file"),
+        (["ranker", "--catalogue", there, "--queries", there], "--out"),
+        (["composer", "--against", there], "--picks"),
+        (["composer", "--against", there, "--picks", there], "--sheet"),
     ):
         ran = stylus("bench", *words)
         assert (ran.code, ran.out) == (1, "")
