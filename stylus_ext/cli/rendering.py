@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from stylus_ext.core.family import ANY, UNKNOWN, display_name
 
 _MIB = 1024 * 1024
 _MOST_NEAR_MISSES = 5
@@ -14,12 +17,9 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     plan = answer["plan"]
     picks = {pick["key"]: pick for pick in plan["picks"]}
     missing = {file["key"]: file for file in plan["missing"]}
+    yield _family_line(plan["family"])
     yield f"Prompt: {plan['prompt']}"
-    if plan["tasks"]:
-        yield ""
-        yield "Tasks"
-    for task in plan["tasks"]:
-        yield from _task_lines(task, picks, missing, plan["prompts"][0])
+    yield from _tasks_lines(plan, picks, missing)
     if plan["near_misses"]:
         yield ""
         yield "Close, but not taken"
@@ -27,12 +27,7 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {miss['name']}: {miss['reason']}"
     yield ""
     yield from _prompt_lines(plan)
-    if missing:
-        yield ""
-        total = sum(file["size"] for file in missing.values())
-        yield f"Not on disk ({_size(total)} in all)"
-        for file in missing.values():
-            yield f"  {file['file']}  {_size(file['size'])}  {file['key']}"
+    yield from _download_lines(missing)
     for file in answer.get("fetched", ()):
         yield (
             f"Fetched {file['stem']}, to {file['path']}"
@@ -45,7 +40,37 @@ def plan_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         for note in plan["notes"]:
             yield f"  {note['text']}"
     yield ""
-    yield f"Planned in {answer['elapsed_ms']:,.0f} ms for family {plan['family'] or 'any'}."
+    yield f"Planned in {answer['elapsed_ms']:,.0f} ms."
+
+
+def _tasks_lines(
+    plan: Mapping[str, Any], picks: Mapping[str, Any], missing: Mapping[str, Any]
+) -> Iterator[str]:
+    tasks = plan["tasks"]
+    if tasks:
+        yield ""
+        yield "What your prompt asks for"
+    for task in tasks:
+        yield from _task_lines(task, picks, missing, plan["prompts"][0])
+    unserved = [task["text"] for task in tasks if not task["picks"] and not task["taken_by"]]
+    if unserved:
+        yield f"  Nothing for: {', '.join(unserved)}"
+
+
+def _download_lines(missing: Mapping[str, Any]) -> Iterator[str]:
+    if missing:
+        yield ""
+        yield f"To download ({_size(sum(file['size'] for file in missing.values()))} in all)"
+        for file in missing.values():
+            yield f"  {file['file']}  {_size(file['size'])}"
+        keys = " ".join(map(shlex.quote, missing))
+        yield f"  python install.py fetch {keys} --lora-dir FOLDER --download"
+
+
+def _family_line(family: str) -> str:
+    if family in ("", ANY, UNKNOWN):
+        return "LoRAs for any base model. Choose one with --family NAME."
+    return f"LoRAs for {display_name(family)} models. For another base model use --family NAME."
 
 
 def _task_lines(
@@ -53,8 +78,6 @@ def _task_lines(
 ) -> Iterator[str]:
     if task["taken_by"]:
         yield f"  {task['text']}: served by your own {task['taken_by']}"
-    elif not task["picks"]:
-        yield f"  {task['text']}: nothing fits"
     for key in task["picks"]:
         pick = picks[key]
         where = "to be downloaded" if key in missing else "on disk"

@@ -192,6 +192,15 @@ def display_name(family: str) -> str:
     return _DISPLAY_NAMES.get(family, family)
 
 
+def needs(family: str) -> str:
+    """Phrase for an adapter of another family than the model's, with the flag for its own."""
+    if family == UNKNOWN:
+        return "its page does not say which base model it needs"
+    name = display_name(family)
+    article = "an" if name.startswith(("A", "E", "I", "LTX", "O", "SD", "SV")) else "a"
+    return f"it needs {article} {name} model"
+
+
 def partly(adapter_family: str, model_family: str) -> str:
     """Phrase for a partly compatible adapter, used in reasons and notes."""
     return (

@@ -213,6 +213,12 @@ def _code_word(group: Sequence[_Phrase]) -> _Phrase | None:
     return group[0] if group[0].is_coined and len(group[0].words) == 1 else None
 
 
+def stands_together(phrase: str, text: str) -> bool:
+    """Whether the content words of a phrase follow each other in a text."""
+    part = _content(phrase)
+    return bool(part) and _stands_in(part, _content(text))
+
+
 def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
     size = len(part)
     return any(whole[at : at + size] == part for at in range(len(whole) - size + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -36,6 +37,8 @@ def styled(prompt: str, negative: str, styles: Sequence[str]) -> tuple[str, str]
 
 
 MOST_COMBINATIONS = 24
+_FLAGS = re.compile(r" \((?:try )?`--[^`]*`[^()]*\)")
+"""Flags of the command line in a reason; the panel has controls of its own."""
 
 
 def view_of(
@@ -61,7 +64,7 @@ def view_of(
             {
                 "key": str(miss.key),
                 "name": miss.name,
-                "reason": miss.reason,
+                "reason": _FLAGS.sub("", miss.reason),
                 "mine": str(miss.key) in out,
                 "card": cards.get(str(miss.key)),
             }

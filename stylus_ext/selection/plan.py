@@ -44,8 +44,7 @@ _NOTES = {
         ("empty", "The prompt is empty, so nothing was selected."),
         ("unresolved", "Wildcards and variants in the prompt were not resolved for this plan."),
         ("none_left", "Your corrections leave no adapter in this plan; the prompt is unchanged."),
-        ("nothing_more", "Nothing in the catalogue fits besides the LoRAs that you wrote."),
-        ("nothing_fits", "Nothing in the catalogue fits this prompt; it is unchanged."),
+        ("nothing_more", "No LoRA here fits besides your own."),
     )
 }
 
@@ -57,7 +56,13 @@ def plan_notes(prompt: Prompt, composition: Composition, is_corrected: bool) -> 
         yield _NOTES["none_left"]
     elif not composition.picks and prompt.text.strip():
         is_served = any(task.taken_by for task in composition.tasks)
-        yield _NOTES["nothing_more" if is_served else "nothing_fits"]
+        yield _NOTES["nothing_more"] if is_served else _nothing_fits(composition)
+
+
+def _nothing_fits(composition: Composition) -> Note:
+    text = "No LoRA here fits, so your prompt is unchanged."
+    closest = ", ".join(miss.name for miss in composition.near_misses[:_MAX_REPORTED])
+    return Note("nothing_fits", f"{text} Closest: {closest}." if closest else text)
 
 
 def compatibility_notes(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:

@@ -33,12 +33,13 @@ def test_a_plan_as_text_shows_everything_that_matters(stylus: Cli) -> None:
     assert ran.code == 0
     for part in (
         f"Prompt: {PROMPT}",
-        "Tasks",
+        "asks for",
         "because",
         "weight",
         "Resulting prompts",
         "<lora:",
-        "Not on disk",
+        "To download",
+        "install.py fetch",
         "MB",
         "Planned in",
     ):

@@ -55,10 +55,18 @@ def text(**changes: Any) -> str:
 def test_one_pick_on_disk() -> None:
     assert (
         text()
-        == "Prompt: a corgi\n\nTasks\n  a corgi: Name of civitai:1, weight 0.8 (style, on disk)\n  "
-        "    because the prompt names it\n\nResulting prompt\n  a corgi"
-        " <lora:civitai_1:0.8>\n\nPlanned in 12 ms for family sdxl."
+        == "LoRAs for SDXL models. For another base model use --family NAME.\nPrompt: a corgi\n\n"
+        "What your prompt asks for\n  a corgi: Name of civitai:1, weight 0.8 (style, on disk)\n"
+        "      because the prompt names it\n\nResulting prompt\n  a corgi"
+        " <lora:civitai_1:0.8>\n\nPlanned in 12 ms."
     )
+
+
+@pytest.mark.parametrize("family", ["", "any", "unknown"])
+def test_the_first_line_says_how_to_choose_a_base_model(family: str) -> None:
+    first = text(family=family).splitlines()[0]
+    assert "--family" in first
+    assert "unknown" not in first
 
 
 def test_a_weight_that_was_lowered_is_shown_as_written() -> None:
@@ -85,7 +93,8 @@ def test_what_is_missing_is_summed_up() -> None:
     ]
     shown = text(missing=missing)
     assert "to be downloaded" in shown
-    assert "Not on disk (3 MB in all)" in shown
+    assert "(3 MB in all)" in shown
+    assert f"python install.py fetch {KEY} {OTHER} " in shown
     assert "y.safetensors  size unknown" in shown
 
 
@@ -98,7 +107,7 @@ def test_tasks_without_a_pick_say_why() -> None:
         prompts=["a corgi"],
     )
     assert "  rain: served by your own mine" in shown
-    assert "  rain: nothing fits" in shown
+    assert "  Nothing for: rain\n" in shown
 
 
 def test_details_of_a_pick_and_near_misses_and_notes() -> None:

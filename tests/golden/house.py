@@ -23,6 +23,7 @@ from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.catalogue import STARTER
 from stylus_ext.selection.compose.rules import RuleComposer
+from stylus_ext.selection.compose.tasks import UNCERTAIN
 from stylus_ext.selection.plan import PlanPrompt, PlanRequest
 from stylus_ext.selection.retrieve.retrievers import retriever_for
 from tests.fakes import MemoryIndex, Watch
@@ -177,7 +178,7 @@ def _is_telling(reason: str) -> bool:
     """How unsure the retriever is of what nobody asked for is a number that depends on the
     machine's arithmetic.
     """
-    return not reason.startswith("uncertain match")
+    return not reason.startswith(UNCERTAIN)
 
 
 def _rounded(reason: str) -> str:

@@ -266,10 +266,7 @@ def test_a_chosen_family_is_kept_for_the_checkpoint(stage: Stage) -> None:
 def test_after_a_generation_its_notes_are_shown(stage: Stage) -> None:
     stage.host.api({"enabled": True}, prompt="the sea")
     made = stage.host.page.by_id("generation_info_txt2img")
-    assert (
-        "Nothing in the catalogue fits this prompt"
-        in made.events["change"].fn(page.Request(), True)[0]
-    )
+    assert "No LoRA here fits" in made.events["change"].fn(page.Request(), True)[0]
     assert made.events["change"].fn(page.Request(), False)[0] == ""
 
 

@@ -251,7 +251,7 @@ def test_an_answer_that_cannot_be_read_is_told(
 def test_nothing_fits_is_said(stage: Stage) -> None:
     done = stage.host.api(ON, prompt="the sea")
     assert prompts(done) == ["the sea"]
-    assert any("Nothing in the catalogue fits" in text for text in done.p.comments)
+    assert any("No LoRA here fits" in text for text in done.p.comments)
 
 
 def test_only_what_the_host_lists_may_be_picked(stage: Stage) -> None:

@@ -65,12 +65,12 @@ def refusal(candidate: Candidate, words: Collection[str]) -> str:
     if reason := tool_refusal(candidate, words):
         return reason
     if entry.kind in CHARACTERS and not names_character(candidate, words):
-        return f"a {entry.kind} that the prompt does not name"
+        return f"it draws one particular {entry.kind} you did not ask for"
     if entry.card.weak and not is_distinctive(evidence):
         if not (evidence.named or evidence.trigger):
-            return "little is known about it, and the prompt has neither its name nor its trigger"
+            return "too little is known about it, and your prompt has no name or trigger of it"
         if not _was_used_alike(entry, words):
-            return "little is known about it, and the prompt has only an everyday word of its name"
+            return "too little is known about it, and your prompt has only an everyday word of it"
     return ""
 
 
@@ -121,8 +121,8 @@ def tool_refusal(candidate: Candidate, words: Collection[str]) -> str:
     if not purpose or is_requested_tool(candidate, words):
         return ""
     if _REQUESTS[purpose].intersection(words):
-        return f"a {purpose} adapter whose name or trigger is not in the prompt"
-    return f"a {purpose} adapter that the prompt does not ask for"
+        return f"it is a {purpose} LoRA that you did not name"
+    return f"it is a {purpose} LoRA, which you did not ask for"
 
 
 def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
@@ -158,16 +158,17 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
     if not shared or tool_purpose(candidate):
         return ""
     if entry.kind in CONCRETE_KINDS and shared <= ATTRIBUTES:
-        return f"narrower than '{task}': only '{_listed(shared)}' matches"
+        return f'only "{_listed(shared)}" of your prompt fits it'
     name = _name_words(entry.card.name)
     missing = {word for word in name - ATTRIBUTES if word.isascii()}.difference(words)
     if entry.kind == "style":
         if missing and not _is_whole_tag(entry, shared, words):
-            return f"a style, and only '{_listed(shared)}' of its name matches '{task}'"
+            return unrequested(entry)
         return ""
     is_single = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
     if is_single and len(missing) >= MUCH_NARROWER:
-        return f"narrower than '{task}': the prompt does not mention '{_listed(missing)}'"
+        narrower = dict.fromkeys(content_words(entry.card.name))
+        return f"more specific than your prompt ({_listed(missing, narrower)})"
     return ""
 
 
@@ -198,8 +199,16 @@ def _words(texts: tuple[str, ...]) -> frozenset[str]:
     return frozenset(content_words(" ".join(texts)))
 
 
-def _listed(words: Collection[str]) -> str:
-    return " ".join(sorted(words))
+def unrequested(entry: Entry) -> str:
+    """Why what no part of the prompt asks for is not picked."""
+    if entry.kind == "style":
+        return "it would change the style, which you did not ask for"
+    return "no part of your prompt asks for it"
+
+
+def _listed(words: Collection[str], order: Collection[str] = ()) -> str:
+    """The words, first those of `order`."""
+    return " ".join(dict.fromkeys([*filter(words.__contains__, order), *sorted(words)]))
 
 
 # Characters and persons. The name of a card also has the series, and the triggers have clothing:

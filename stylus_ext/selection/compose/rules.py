@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, NearMiss, Pick, Task
-from stylus_ext.core.family import ANY, UNKNOWN, display_name, is_partial, partly
+from stylus_ext.core.family import ANY, UNKNOWN, display_name, is_partial, needs, partly
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
@@ -20,6 +20,7 @@ from stylus_ext.selection.compose.checks import (
     is_requested_tool,
     misfit,
     refusal,
+    unrequested,
 )
 from stylus_ext.selection.compose.tasks import (
     Tasks,
@@ -62,8 +63,8 @@ SURE_OF_TOOLS = 0.6
 AS_GOOD = 0.6
 """Least share of the strongest evidence for a task that fits the candidate better."""
 
-REPORTED, REPORTED_LEAST = 0.2, 0.1
-"""Least certainty of a near miss; the first if it could not have been picked at all."""
+REPORTED = 0.2
+"""Least certainty of a near miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +184,11 @@ class CompositionState:
         return PickOrder(places, self._doubt, self.query.limits, self.places_left).sorted(found)
 
     def _is_near(self, candidate: Candidate) -> bool:
-        """In a small folder everything is found; what was never near is not reported."""
+        """What was never near is not reported, unless a rule speaks against what is named."""
         evidence = candidate.evidence
-        least = REPORTED if self._refusal(candidate) else REPORTED_LEAST
-        named = bool(evidence.named or evidence.trigger)
-        return named or evidence.sure >= least or self.own.has(candidate.entry)
+        if evidence.sure >= REPORTED or self.own.has(candidate.entry):
+            return True
+        return bool((evidence.named or evidence.trigger) and self._refusal(candidate))
 
     def _moved_apart(self, pick: Pick) -> Pick:
         """Move an unrequested pick to a task of its own, since picks of a task share weight."""
@@ -220,7 +221,7 @@ class CompositionState:
         if reason := self._other_family(entry.family):
             return reason
         if entry.kind == "style" and self.styles >= limits.max_styles:
-            return f"limit of {_count(limits.max_styles, 'style')} reached"
+            return f"limit reached: {_count(limits.max_styles, 'style')} (`--max-styles`)"
         return "" if pinned else self._task_full(candidate)
 
     def _doubt(self, candidate: Candidate) -> str:
@@ -240,34 +241,33 @@ class CompositionState:
         return max(sure, SURE_OF_TOOLS) if is_requested_tool(candidate, self.words) else sure
 
     def _full(self) -> str:
-        limit = f"limit of {_count(self.query.limits.max_adapters, 'adapter')}"
+        limit = f"{_count(self.query.limits.max_adapters, 'LoRA')} (`--max-adapters`)"
         if self.places_left:
-            return f"{limit} reached by better ones"
-        return f"{limit} reached by your own" if self.own.names else "no adapters are allowed"
+            return f"limit reached: {limit}"
+        return f"limit reached by your own: {limit}" if self.own.names else f"limit: {limit}"
 
     def _other_family(self, family: str) -> str:
         """If no family is set, the first pick decides."""
         if self.query.limits.family != ANY or self.family in ("", family):
             return ""
         if not is_partial(family, self.family):
-            others = display_name(self.family)
-            return f"made for {display_name(family)}, and the other picks for {others}"
+            return f"{needs(family)}; the other picks are for {display_name(self.family)}"
         return "" if self.query.limits.partial else partly(family, self.family)
 
     def _task_full(self, candidate: Candidate) -> str:
         start = self._task(candidate)
         if start is None:
             mentioned = is_mentioned(candidate.evidence) and self.tasks
-            return "" if mentioned else "no part of the prompt asks for it"
+            return "" if mentioned else unrequested(candidate.entry)
         task = self.tasks[start]
         reason = misfit(candidate, task.text, self.words)
         if reason and not is_mentioned(candidate.evidence):
             return reason
         if task.taken_by:
-            return f"your own {task.taken_by} serves '{task.text}'"
+            return f'your own {task.taken_by} serves "{task.text}"'
         if self.used[start] >= self.query.limits.per_task:
             names = (pick.name for pick in reversed(self.picks) if pick.task == start)
-            return f"{next(names, 'another')} fits '{task.text}' better"
+            return f'{next(names, "another")} fits "{task.text}" better'
         return ""
 
     def _task(self, candidate: Candidate) -> int | None:
@@ -298,14 +298,14 @@ class CompositionState:
         pinned = entry.edits.state == "always" or (
             entry.kind in CHARACTERS and is_mentioned(evidence)
         )
-        text, family = self.tasks[start].text, self.query.limits.family
+        text = self.tasks[start].text
         self.picks.append(
             Pick(
                 key=candidate.key,
                 task=start,
                 name=entry.card.name,
                 weight=entry.weight,
-                reason=pick_reason(candidate, text, candidate.spans.get(start), family),
+                reason=pick_reason(candidate, text, candidate.spans.get(start), self.query),
                 kind=entry.kind,
                 score=evidence.sure,
                 pinned=pinned,

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Evidence, Task
 from stylus_ext.core.entry import Entry
-from stylus_ext.core.family import ANY, is_partial, partly
+from stylus_ext.core.family import is_partial, partly
 from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import UserTag
 from stylus_ext.core.prompt.phrases import Span
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.core.triggers import stands_together
 from stylus_ext.selection.compose.checks import ATTRIBUTES
 
 Tasks = Mapping[int, Task]
@@ -136,34 +137,37 @@ def merge_tasks(tasks: Tasks, starts: Sequence[int], text: str) -> Tasks:
     return merged
 
 
-def pick_reason(
-    candidate: Candidate, task: str, evidence: Evidence | None, family: str = ANY
-) -> str:
+def pick_reason(candidate: Candidate, task: str, evidence: Evidence | None, query: Query) -> str:
     """The strongest reason for a pick; `evidence` is that for its task."""
-    entry = candidate.entry
-    reason = _strongest_reason(candidate, task, evidence)
+    entry, family = candidate.entry, query.limits.family
+    reason = _strongest_reason(candidate, task, evidence, query.prompt.text)
     if is_partial(entry.family, family):
         return f"{reason}; {partly(entry.family, family)}"
     return reason
 
 
-def _strongest_reason(candidate: Candidate, task: str, evidence: Evidence | None) -> str:
+def _strongest_reason(
+    candidate: Candidate, task: str, evidence: Evidence | None, prompt: str
+) -> str:
     whole = candidate.evidence
     if candidate.entry.edits.state == "always":
-        return "you set it to always"
-    if whole.trigger:
-        return f"its trigger {_quoted(whole.trigger)} is in the prompt"
+        return "you set it to Always"
+    if whole.trigger and stands_together(whole.trigger, prompt):
+        return f"your prompt contains its trigger word {_quoted(whole.trigger)}"
     if whole.named:
-        return f"its name is in the prompt: {_quoted(' '.join(_joined(whole.named)))}"
+        return f"you named it ({_quoted(' '.join(_joined(whole.named)))})"
     if evidence is not None and evidence.lexical and evidence.cosine:
-        return f"matches {_quoted(task)} in its name and description"
+        return f"its description matches {_quoted(task)}"
     if evidence is not None and evidence.cosine > 0:
-        return f"similar to {_quoted(task)}"
-    return "its example prompts are similar"
+        return f"its description is close to {_quoted(task)}"
+    return "its example pictures had prompts like yours"
+
+
+UNCERTAIN = "probably not what you meant"
 
 
 def uncertain(candidate: Candidate, needed: float) -> str:
-    return f"uncertain match ({candidate.evidence.sure:.0%}, {needed:.0%} needed)"
+    return f"{UNCERTAIN} ({candidate.evidence.sure:.0%}; we ask for {needed:.0%})"
 
 
 def _joined(words: tuple[str, ...]) -> list[str]:
@@ -178,4 +182,4 @@ def _joined(words: tuple[str, ...]) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    return f"'{text.strip()[:MAX_QUOTED]}'"
+    return f'"{text.strip()[:MAX_QUOTED]}"'

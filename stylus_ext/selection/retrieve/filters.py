@@ -19,6 +19,7 @@ from stylus_ext.core.family import (
     compatibility,
     display_name,
     is_partial,
+    needs,
     partly,
 )
 from stylus_ext.core.ports import Query
@@ -41,7 +42,7 @@ from stylus_ext.selection.lexical.index import Labels, LexicalIndex, Mask
 PARTIAL_FACTOR = 0.85
 """Factor on the score of an adapter that was made for a related base model."""
 
-NEVER_USED = "you set it to never"
+NEVER_USED = "you set it to Never"
 NOT_ON_DISK = "no file of it in your LoRA folder"
 
 _EXPLICIT = frozenset(
@@ -216,9 +217,9 @@ class Gate:
         if entry.edits.state == "always":
             return ""
         if entry.card.nsfw and not self.explicit:
-            return "marked NSFW, and the prompt does not ask for that"
+            return "marked NSFW, which you did not ask for"
         phrase = forbidden(self.veto, entry, is_named)
-        return f"excluded by '{phrase}' in the negative prompt" if phrase else ""
+        return f'your negative prompt excludes "{phrase}"' if phrase else ""
 
     def factor(self, entry: Entry) -> float:
         return PARTIAL_FACTOR if is_partial(entry.family, self.family) else 1.0
@@ -227,10 +228,10 @@ class Gate:
         """Why the row of an entry is not open; empty if it is."""
         if self.families is not None and entry.family not in self.families:
             if entry.family == UNKNOWN:
-                return f"base model unknown, and the checkpoint is {display_name(self.family)}"
+                return needs(UNKNOWN)
             if is_partial(entry.family, self.family):
-                return f"{partly(entry.family, self.family)}; the setting 'partial' allows it"
-            return incompatible(entry.family, self.family)
+                return f"{partly(entry.family, self.family)} (`--partial` allows it)"
+            return f"{incompatible(entry.family, self.family)} (try `--family {entry.family}`)"
         if self.only is not None and entry.key not in self.only:
             return NOT_ON_DISK
         if entry.edits.state == "always":
@@ -239,8 +240,7 @@ class Gate:
 
 
 def incompatible(adapter_family: str, model_family: str) -> str:
-    made_for, model = display_name(adapter_family), display_name(model_family)
-    return f"made for {made_for}, which does not work with {model}"
+    return f"{needs(adapter_family)}; this plan is for {display_name(model_family)}"
 
 
 def _compatible(limits: Selection, families: Iterable[str]) -> frozenset[str]:

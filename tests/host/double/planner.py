@@ -241,7 +241,7 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
             *notes,
             Note(
                 "nothing_fits",
-                "Nothing in the catalogue fits this prompt, so it was left as it was.",
+                "No LoRA here fits, so your prompt is unchanged.",
             ),
         ]
     return Plan(

@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from stylus_ext.core.card import Example
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Edits
+from stylus_ext.core.ports import Query
+from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.prompt.words import words
+from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import CLOSE_ENOUGH, DISTINCTIVE, is_mentioned, refusal
 from stylus_ext.selection.compose.rules import (
     CAPTION_AT_HALF,
@@ -111,49 +114,51 @@ class TestRefusal:
         assert refusal(unnamed, words(prompt)) not in {"", refusal(unseen, words(prompt))}
 
 
+ASKED = Query(parse_prompt("an old bridge in ZXstyle, zx"), parse_prompt(""), Selection())
+
+
 class TestReasons:
     @pytest.mark.parametrize(
         ("seen", "local", "said"),
         [
-            (
-                Evidence(trigger="ZXstyle", named=("zx",)),
-                None,
-                "'ZXstyle'",
-            ),
-            (Evidence(named=("copper", "train")), None, "'copper train'"),
-            (Evidence(), Evidence(0.5, 0.5), "'old bridge'"),
-            (Evidence(), Evidence(0.0, 0.5), "'old bridge'"),
-            (Evidence(), None, "example prompts"),
+            (Evidence(trigger="ZXstyle", named=("zx",)), None, "ZXstyle"),
+            (Evidence(trigger="ZX old style", named=("zx",)), None, '("zx")'),
+            (Evidence(named=("copper", "train")), None, "copper train"),
+            (Evidence(), Evidence(0.5, 0.5), "old bridge"),
+            (Evidence(), Evidence(0.0, 0.5), "old bridge"),
+            (Evidence(), None, "example"),
         ],
     )
     def test_the_strongest_evidence_is_said(
         self, seen: Evidence, local: Evidence | None, said: str
     ) -> None:
-        assert said in pick_reason(candidate(seen), "old bridge", local)
+        assert said in pick_reason(candidate(seen), "old bridge", local, ASKED)
 
     @pytest.mark.parametrize(
         ("named", "said"),
         [
-            (("星野", "野ミ", "ミナ", "ナト"), "'星野ミナト'"),
-            (("小雨",), "'小雨'"),
-            (("clay", "世界", "界樹", "樹木"), "'clay 世界樹木'"),
-            (("café", "noir"), "'café noir'"),
-            (("art", "artful"), "'art artful'"),
+            (("星野", "野ミ", "ミナ", "ナト"), "星野ミナト"),
+            (("小雨",), "小雨"),
+            (("clay", "世界", "界樹", "樹木"), "clay 世界樹木"),
+            (("café", "noir"), "café noir"),
+            (("art", "artful"), "art artful"),
         ],
     )
     def test_names_in_runs_of_signs_are_said_once(self, named: tuple[str, ...], said: str) -> None:
-        assert said in pick_reason(candidate(Evidence(0.5, 0.5, named)), "task", None)
+        found = pick_reason(candidate(Evidence(0.5, 0.5, named)), "task", None, ASKED)
+        assert f'"{said}"' in found
 
     def test_always_is_the_users_word(self) -> None:
-        assert "always" in pick_reason(
-            candidate(Evidence(trigger="x"), edits=Edits(state="always")), "", None
-        )
+        pinned = candidate(Evidence(trigger="x"), edits=Edits(state="always"))
+        assert "always" in pick_reason(pinned, "", None, ASKED).lower()
 
     def test_unsure_says_how_much_was_missing(self) -> None:
         assert re.findall(r"\d+%", uncertain(candidate(Evidence(sure=0.31)), 0.5)) == ["31%", "50%"]
 
     def test_long_triggers_are_cut(self) -> None:
-        assert len(pick_reason(candidate(Evidence(trigger="x" * 900)), "", None)) < 120
+        long = "x" * 900
+        asked = Query(parse_prompt(long), parse_prompt(""), Selection())
+        assert len(pick_reason(candidate(Evidence(trigger=long)), "", None, asked)) < 120
 
 
 class TestThresholds:

@@ -201,7 +201,7 @@ def test_nothing_much_narrower_than_its_task(
     name, more = facts["name"], {fact: value for fact, value in facts.items() if fact != "name"}
     composition = compose(prompt, found(prompt, 1, name, at, **more))
     assert bool(composition.picks) is picked
-    assert picked or at in composition.near_misses[0].reason
+    assert picked or composition.near_misses[0].reason
 
 
 @pytest.mark.parametrize(

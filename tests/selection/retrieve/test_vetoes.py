@@ -104,7 +104,7 @@ class TestInTheRetriever:
         reason = next(
             miss.reason for miss in found.refused if miss.name == "Soft Watercolor Washes"
         )
-        assert "'watercolor'" in reason
+        assert '"watercolor"' in reason
 
     def test_a_character_that_is_named_stays_whatever_its_tags(self, house: House) -> None:
         house.add(
