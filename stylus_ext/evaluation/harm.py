@@ -11,21 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Pick
+from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.prompt.phrases import is_count, is_quality, is_weak
-from stylus_ext.core.prompt.words import content_words, name_phrases
+from stylus_ext.core.prompt.words import name_phrases, trigger_phrases
 from stylus_ext.evaluation.measuring import figure_lines, opened, write_lines
 from stylus_ext.evaluation.picks import FindPicks, order_of, picker
 from stylus_ext.evaluation.selection import cards, fill, pick_row
-from stylus_ext.selection.compose.checks import ATTRIBUTES
+from stylus_ext.selection.compose.checks import ATTRIBUTES, CHARACTERS
 from stylus_ext.selection.lexical.index import expected_cards
 
 NOUN_SENTENCES = (
     "a photo of a {word} on a table",
     "a woman with a {word}",
-    "a man next to a {word} in the street",
+    "a man next to a {word}",
     "two children looking at a {word}",
 )
 ADJECTIVE_SENTENCES = (
@@ -48,10 +49,11 @@ class EverydayPrompt:
 
 def run_harm(catalogue: Path, out: Path, progress: Progress, number: int) -> dict[str, Any]:
     """Ask so many prompts, and write the picks, those by the everyday word first."""
-    known = list(cards(catalogue))
     with opened() as stylus:
-        fill(stylus, known, progress)
-        found = list(ask(everyday_prompts(known)[:number], picker(stylus), progress))
+        fill(stylus, cards(catalogue), progress)
+        entries = [change.entry for change in stylus.catalogue.store.changes(0) if change.entry]
+        prompts = everyday_prompts(entries)[:number]
+        found = list(ask(prompts, picker(stylus), progress))
     rows = (_row(prompt, picks) for prompt, picks in found if picks)
     write_lines(
         out, sorted(rows, key=lambda row: not any(pick["by_word"] for pick in row["picks"]))
@@ -59,25 +61,28 @@ def run_harm(catalogue: Path, out: Path, progress: Progress, number: int) -> dic
     return report_of(found)
 
 
-def everyday_prompts(known: Sequence[AdapterCard]) -> list[EverydayPrompt]:
+def everyday_prompts(entries: Sequence[Entry]) -> list[EverydayPrompt]:
     """One prompt for each everyday word, in an order that is always the same."""
     owners: dict[str, set[AdapterKey]] = {}
-    for card in known:
-        for word in everyday_words(card):
-            owners.setdefault(word, set()).add(card.key)
+    for entry in entries:
+        for word in everyday_words(entry):
+            owners.setdefault(word, set()).add(entry.key)
     return [
         EverydayPrompt(word, _sentence(word), frozenset(owners[word]))
         for word in sorted(owners, key=order_of)
     ]
 
 
-def everyday_words(card: AdapterCard) -> frozenset[str]:
-    """The common English words that are by themselves a name or a trigger of the card."""
-    pieces = (piece for trigger in card.triggers for piece in trigger.split(","))
-    phrases = [*name_phrases(card.name), *(tuple(content_words(piece)) for piece in pieces)]
-    return frozenset(
-        phrase[0] for phrase in phrases if len(phrase) == 1 and _is_everyday(phrase[0])
-    )
+def everyday_words(entry: Entry) -> frozenset[str]:
+    """The common English words that are by themselves a name or a trigger of the adapter.
+
+    Words of a character's name are left out: most of them are given names.
+    """
+    phrases = set(name_phrases(entry.card.name))
+    words = {phrase[0] for phrase in (*phrases, *trigger_phrases(entry)) if len(phrase) == 1}
+    if entry.kind in CHARACTERS:
+        words -= {word for phrase in phrases for word in phrase}
+    return frozenset(filter(_is_everyday, words))
 
 
 def _is_everyday(word: str) -> bool:

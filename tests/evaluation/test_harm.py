@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.core.card import AdapterCard
+from stylus_ext.core.entry import Entry
 from stylus_ext.evaluation.harm import (
     EverydayPrompt,
     everyday_prompts,
@@ -20,7 +20,7 @@ from stylus_ext.evaluation.harm import (
 from stylus_ext.evaluation.selection import key_of
 from tests.evaluation.test_robustness import pick
 from tests.evaluation.test_selection import write
-from tests.fakes import Watch
+from tests.fakes import Watch, make_entry
 
 CARDS: list[dict[str, Any]] = [
     {
@@ -34,30 +34,35 @@ CARDS: list[dict[str, Any]] = [
 ]
 
 
-def card(number: int, name: str, *triggers: str) -> AdapterCard:
-    return AdapterCard(key_of(f"x:{number}"), name, "civitai", triggers=triggers)
+def entry(number: int, name: str, *triggers: str, kind: str = "object") -> Entry:
+    return make_entry(number, name, triggers=triggers, kind=kind)
 
 
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        (card(1, "Sword"), {"sword"}),
-        (card(1, "Sword of Night", "ornate sword, castle"), {"castle"}),
-        (card(1, "Vexmorl", "vexmorl", "1girl", "masterpiece", "holding", "the"), set()),
-        (card(1, "Red | Vexmorl"), {"red"}),
+        (entry(1, "Sword"), {"sword"}),
+        (entry(1, "Sword of Night", "ornate sword, castle"), {"castle"}),
+        (entry(1, "Vexmorl", "vexmorl", "1girl", "masterpiece", "holding", "the"), set()),
+        (entry(1, "Red | Vexmorl"), {"red"}),
+        (entry(1, "Joy (Farm)", "joy", "sword", kind="character"), {"sword"}),
     ],
 )
-def test_everyday_words_stand_alone_as_name_or_trigger(made: AdapterCard, words: set[str]) -> None:
+def test_everyday_words_stand_alone_as_name_or_trigger(made: Entry, words: set[str]) -> None:
     assert everyday_words(made) == words
 
 
 def test_one_prompt_for_each_word_with_all_its_owners() -> None:
-    cards = [card(1, "Sword"), card(2, "Vexblade", "sword"), card(3, "Vexmorl", "apple", "red")]
-    prompts = everyday_prompts(cards)
-    assert prompts == everyday_prompts(cards[::-1])
+    entries = [
+        entry(1, "Sword"),
+        entry(2, "Vexblade", "sword"),
+        entry(3, "Vexmorl", "apple", "red"),
+    ]
+    prompts = everyday_prompts(entries)
+    assert prompts == everyday_prompts(entries[::-1])
     by_word = {prompt.word: prompt for prompt in prompts}
     assert by_word.keys() == {"sword", "apple", "red"}
-    assert by_word["sword"].owners == {key_of("x:1"), key_of("x:2")}
+    assert by_word["sword"].owners == {entries[0].key, entries[1].key}
     assert " an apple" in by_word["apple"].prompt
     assert "red" in by_word["red"].prompt.split()
 
