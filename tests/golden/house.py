@@ -46,9 +46,9 @@ class Case:
     on_disk_only: bool = False
 
 
-def sightings() -> Iterator[Sighting]:
-    """The lines of the catalogue as a source would tell them; those with a `file` lie on disk."""
-    for line in CATALOGUE.read_text("utf-8").splitlines():
+def sightings(catalogue: Path = CATALOGUE) -> Iterator[Sighting]:
+    """The lines of a catalogue as a source would tell them; those with a `file` lie on disk."""
+    for line in catalogue.read_text("utf-8").splitlines():
         facts = json.loads(line)
         stem = facts.get("file")
         card = AdapterCard(
@@ -113,12 +113,14 @@ class GoldenHouse:
 
 
 @contextmanager
-def open_house(folder: Path, starter: bool = False) -> Iterator[GoldenHouse]:
-    """Over the invented catalogue, or over that and the one that the project comes with."""
+def open_house(
+    folder: Path, starter: bool = False, catalogue: Path = CATALOGUE
+) -> Iterator[GoldenHouse]:
+    """Over an invented catalogue, or over that and the one that the project comes with."""
     store, index, embedder = SqliteStore(folder), MemoryIndex(), real_embedder()
     try:
         refresh = RefreshCatalogue(store, CardRefiner())
-        refresh.take(list(sightings()))
+        refresh.take(list(sightings(catalogue)))
         if starter:
             refresh(StarterCatalogue(STARTER), Watch())
         embed = EmbedCatalogue(store, index, embedder)
