@@ -40,13 +40,21 @@ _WORDS = {
         upload uploaded uploading uploads fixed bug bugs buggy beta wip todo deprecated
     """,
     "weights": "weight weights strength strengths",
+    "faults": """
+        unstable finicky flaw flaws problem problems issue issues difficult difficulty inaccurate
+        experimental accuracy result results tips example examples masterpiece
+        absurdres highres irredeemable keyword keywords instruction instructions experimentation
+        struggle struggles couldnt cant dont doesnt isnt wont didnt loras
+    """,
     "talk": """
         enjoy thanks thank thx please pls plz comment comments feedback rating ratings review
         reviews hello welcome sorry apologies disclaimer license licence licensed commercial
         copyright copyrighted permission prohibited forbidden responsible responsibility
         redistribute redistribution nsfw translated favorite favourite lol btw imo faq cheers
-        warning replicate consistent inconsistent consistently consistency expensive expect scam
-        scammed paid owned everyone
+        warning remember beware translation translations translator translators recruiting
+        recruitment collaborator collaborators payment waifu honestly
+        hopefully unfortunately currently planning beginner consistent inconsistent consistently
+        consistency expensive expect scam scammed paid owned everyone
     """,
 }
 NOISE_WORDS = frozenset(word for line in _WORDS.values() for word in line.split())
@@ -107,12 +115,48 @@ _TALK = r"""
 """
 
 
+_FAULTS = r"""
+    n['\u2019]t\b|\b(?:cannot|(?:can|could|will|would|do|does|did|is|are|was|were|has|have|may|might|should)\s+not
+    |not\s+(?:so|bad|perfect\w*|great|good|appear\w*|includ\w*|intended|sure|all)|no\s+(?:longer|tags?|trigger\w*|need)
+    |almost\s+not|(?:hard|difficult|tricky|impossible)\s+to|(?:prone|tends?)\s+to|might|may\s+(?:tell|vary|be|have|need|require
+    |cause|produce|gen\w*|take|also|affect)|will\s+(?:affect|very)|chances?\s+of|known\s+to\s+be|some\s+reason|so\s+far
+    |at\s+(?:the\s+moment|first|least)|(?:better|worse)\s+(?:at|than|for|with|if|when)|less\s+\w+ly|best\s+(?:suited|for|girl|used)
+    |hands?\s+(?:are|is)|look\s+(?:too|bad)|too\s+bad|kinda|alright|mess(?:es)?\s+up
+    |not\s+(?:really|very|too|quite)|compared\s+(?:to|with))\b
+    |\bnot\s+an?\b|\bwill\s+(?:get|make|give)\s+(?:her|his|him|you|it)\b
+    |不稳定|不穩定|问题|問題|崩|初心者|适配|うまく|難し|ません
+"""
+_ASIDES = r"""
+    \b(?:god\s+damn|to\s+be\s+honest|tbh|huh|lol|haha|if\s+\w+|depend(?:ing|s)?\s+on|tags?\s+used|for\s+(?:better|more|some|each|example)
+    |e\.g|(?:this|next|last|first)\s+(?:time|one|girl|3d|week|month|year)|from\s+now|bear\s+in\s+mind|intended\s+by|by\s+the\s+author
+    |(?:bonus|same|whole)\s+series|also\s+(?:u|check|have)|can\s+(?:also\s+)?be\s+used|more\s+generic|so\s+(?:that|i)\b
+    |(?:generated|made|created|rendered|drawn|done)\s+(?:with|using|in|via)\s|(?:large|live|original|anime|real)\s+models?
+    |real-person|support(?:s|ed)?\s+(?:for|more|art)|need\s+to|pair(?:ed)?\s+with|only\s+\w+\s+can|we|our|(?:somebody|someone)\s+(?:comment|ask|request|told|said|want)\w*)\b
+    |\b(?:keys?|tokens?|trigger\s+(?:phrase|term)s?|introduction)\s*(?:[:\uff1a]|\bis\b)|\?$|^\W*(?:also|but|so|still(?!\s+li[fv]e)|however|though|although
+    |because|then|thus|plus|anyway|depending|in\s+all)\b
+    |,\s*use\s|[;:]-?[dp)(]\W*$|description\s+below|herunterz?u?lad|为什么|試試|试试|翻訳|翻译|翻譯|追加|变更|変更|请|免责|責任|责任|官方|混用|해석권|노력|모델|책임|면책|招募|合作|付款|支払|ビジネス|输入|輸入|关键词|關鍵詞|切换|转型
+"""
+
+
 def _compiled(*groups: str) -> re.Pattern[str]:
     """The line breaks of the tables are removed; a significant space is written as \\s."""
     return re.compile("|".join(re.sub(r"\n\s*", "", group.strip()) for group in groups))
 
 
-NOISE = _compiled(_ADS, _USE, _TRAINING, _VERSIONS, _WEIGHTS, _TALK)
+NOISE = _compiled(_ADS, _USE, _TRAINING, _VERSIONS, _WEIGHTS, _TALK, _FAULTS, _ASIDES)
+
+FRAGMENT = re.compile(
+    r"^[^\"]*\w\"|^[^(]{8,}\w\)|(?:\b(?:and|or|but|so|because|with|the|an?|of|to|for|etc|is|are|it|its|than|very)|[(\[,])\W*$",
+    re.IGNORECASE,
+)
+"""Half a sentence: it closes what it did not open, or ends where more should come."""
+
+FOREIGN_LOOKS = re.compile(
+    "风格|風格|画风|畫風|スタイル|背景|场景|場景|シーン|插画|插畫|イラスト|卡通|建筑|建築|部屋|スタジオ|屋台"
+    "|眼|髪|髮|头发|頭髮|服装|服裝|衣装|衣裝|裙|目に|顔|あご|光沢|스타일|배경|머리|의상|그림체"
+    "|[\u0e00-\u0e7f\u0400-\u04ff\u0600-\u06ff]"
+)
+"""Signs of looks in Chinese, Japanese and Korean; texts in other scripts are not judged."""
 
 HEADING = _compiled(
     r"""^(?:how\s+to|usage|use|using|install\w*|tips?|settings?|recommend\w*|suggest\w*|parameters?|config\w*|prompts?\b|trigger\w*|keywords?|tags?\b|weights?|strength
@@ -156,4 +200,13 @@ LOOKS = frozenset(
     villain heroine hero game movie series novel episode
     """.split()
 )
-"""Singular words of looks: a sentence with one is about the picture."""
+"""Singular words of looks."""
+
+_VAGUE = frozenset(
+    """style character girl boy woman man game movie series novel episode anime art artist
+    artwork aesthetic image picture photo scene background drawing draw drawn render rendered
+    pose""".split()
+)
+
+SPECIFIC_LOOKS = LOOKS - _VAGUE
+"""A sentence with one of these is about the picture."""

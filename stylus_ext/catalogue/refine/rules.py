@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import statistics
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -214,11 +215,13 @@ def _clamped(value: float) -> float:
     return round(min(MAX_WEIGHT, max(MIN_WEIGHT, value)), 3)
 
 
-VERSION = 1
+VERSION = 2
 """Increased when the rules change: cards are then refined again."""
 
 _MAX_NAME = 120
 _MAX_NAMED = 6
+_MAX_DETAIL = 40
+"""Characters of a tag or trigger; longer ones are sentences."""
 _MAX_STATED = 40
 _GENERIC = frozenset(
     """lora locon loha lycoris dora model style character concept anime v1 v2 v3 v4 v5 version test
@@ -248,7 +251,9 @@ _NOT_THE_NAME = re.compile(
     r"|\[[^\]]{0,40}\]|\u3010[^\u3011]{0,40}\u3011",
     re.IGNORECASE,
 )
-_LOOSE_ENDS = re.compile(r"\(\s*\)|^[\s|/+:,-]+|[\s|/+:,(-]+$")
+_PLACEHOLDERS = frozenset(("character", "series", "name", "artist", "copyright", "tag"))
+"""Words of templates that an author did not fill in."""
+_LOOSE_ENDS = re.compile(r"\(\s*\)|\u300c\s*\u300d|^[\s|/+:,-]+|[\s|/+:,(-]+$")
 _PARTING = re.compile(r"\s*(?:[|\u2016\uff5c\ufe31]|\s[/+-]+\s)\s*")
 _TAG_OR_WEIGHT = re.compile(r"<[^<>]*>|:\s*[\d.]+(?=\s*\))|[\\()\[\]{}]")
 
@@ -268,7 +273,7 @@ class CardRefiner:
             content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MAX_NAME])
         )
         text = clean_text(lines, about - _GENERIC)
-        if not set(content_words(text)) - named - _GENERIC:  # says no more than the name
+        if not says_what_it_draws(text, named):
             text = compose_text(card, kind)
         return Description(
             text=text,
@@ -280,6 +285,12 @@ class CardRefiner:
             speed=flags.speed,
             utility=flags.utility,
         )
+
+
+def says_what_it_draws(text: str, named: Collection[str] = ()) -> bool:
+    """True for more than one word, of which one is neither generic nor of the name."""
+    found = {word for word in content_words(text) if not word.isdigit()}
+    return len(found) > 1 and not found <= _GENERIC.union(named)
 
 
 def compose_text(card: AdapterCard, kind: str) -> str:
@@ -307,6 +318,9 @@ def _detail(piece: str) -> tuple[str, frozenset[str]]:
     """A tag or trigger as readable text, and its words; no words if it is not about the picture."""
     text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
     words = frozenset(content_words(text))
+    says_nothing = not any(map(str.isalpha, text)) or words <= _PLACEHOLDERS
+    if says_nothing or len(text) > _MAX_DETAIL:
+        return text, frozenset()
     if not words.isdisjoint(NOISE_WORDS) or is_count(text) or is_quality(text):
         return text, frozenset()
     return text, words
@@ -332,4 +346,8 @@ def _core_name(name: str) -> str:
     core = re.sub(r"\s+", " ", _NOT_THE_NAME.sub(" ", whole))
     for _ in range(3):
         core = _LOOSE_ENDS.sub("", core).strip()
-    return re.sub(r"\s+", " ", _PARTING.sub(", ", core)) or whole
+    return re.sub(r"(?:,\s*)+,|\s+", _first_sign, _PARTING.sub(", ", core)) or whole
+
+
+def _first_sign(match: re.Match[str]) -> str:
+    return match.group()[0]

@@ -12,7 +12,15 @@ from collections.abc import Collection, Iterable, Iterator, Set
 from html import unescape
 from html.parser import HTMLParser
 
-from stylus_ext.catalogue.refine.noise import FIRST_PERSON, LOOKS, NOISE, NOISE_WORDS, PADDING
+from stylus_ext.catalogue.refine.noise import (
+    FIRST_PERSON,
+    FOREIGN_LOOKS,
+    FRAGMENT,
+    NOISE,
+    NOISE_WORDS,
+    PADDING,
+    SPECIFIC_LOOKS,
+)
 from stylus_ext.catalogue.refine.noise import HEADING as NOISE_HEADING
 from stylus_ext.core.prompt.words import singular, words
 
@@ -198,10 +206,10 @@ _EDGES = " \t-~=:;,|/\\+#>*\u2022\u00b7\u3000\uff1a\uff0c\u3001"
 def clean_text(lines: Iterable[str], about: Collection[str] = ()) -> str:
     """At most `MAX_TEXT` characters of what the lines say about the picture; may be empty.
 
-    A sentence is kept if it has a word of looks or one of `about` (name, tags and triggers). If
-    none has, sentences in other scripts are kept: their words of looks are not listed here.
+    A sentence is kept if it has a specific word of looks or one of `about` (name, tags and
+    triggers). If none has, sentences in other scripts with a sign of looks are kept.
     """
-    wanted = LOOKS.union(about)
+    wanted = SPECIFIC_LOOKS.union(about)
     text = _clean_once(lines, wanted)
     for _ in range(_PASSES):  # a cut may join words into noise: repeat until nothing changes
         again = _clean_once([text], wanted)
@@ -278,7 +286,7 @@ def _as_sentence(piece: str) -> str:
         return ""
     piece = _HYPE.sub("", _REPEATED_SIGN.sub(r"\1", piece))
     piece = " ".join(piece.split()).strip(_EDGES).rstrip("!\uff01" + _EDGES)
-    if not _has_words(piece):
+    if not _has_words(piece) or FRAGMENT.search(piece):
         return ""
     return piece if piece[-1] in _ENDS else piece + "."
 
@@ -299,7 +307,8 @@ def _is_relevant(sentence: str, wanted: Set[str]) -> bool:
 
 def _is_foreign(sentence: str) -> bool:
     letters = _WORDLESS.sub("", sentence)
-    return len(letters.encode("ascii", "ignore")) < len(letters) / 2
+    is_foreign = len(letters.encode("ascii", "ignore")) < len(letters) / 2
+    return is_foreign and FOREIGN_LOOKS.search(sentence) is not None
 
 
 def _shortened(text: str) -> str:

@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.rules import CardRefiner, compose_text, fingerprint
+from stylus_ext.catalogue.refine.rules import (
+    CardRefiner,
+    compose_text,
+    fingerprint,
+    says_what_it_draws,
+)
 from stylus_ext.catalogue.refine.text import MAX_TEXT
 from stylus_ext.core.card import Example
 from stylus_ext.core.entry import KINDS
@@ -78,6 +83,48 @@ def test_a_text_that_only_says_the_name_is_put_together_too() -> None:
         text="This is a LoRA of Some Hero. Weight 0.8.",
     )
     assert REFINE(card).text == "Draws the character Some Hero, with green cape."
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kept"),
+    [
+        ("Copper Lighthouse", "White tower with a copper roof. Sadly it is unstable.", "roof"),
+        ("Copper Lighthouse", "Translated by a program. Lighthouse results vary.", ""),
+        ("Copper Lighthouse", "Trained on 40 lighthouses, thanks for 900 downloads!", ""),
+        ("Copper Lighthouse", "Support the lighthouse on my page. New lighthouse next week.", ""),
+        ("Copper Lighthouse", "Just use lighthouse at 0.7. Include copper for more.", ""),
+        ("Copper Lighthouse", "Lighthouse.", ""),
+        ("Mirvael (Tidewatch)", "Mirvael, keeper of the tide, in a grey coat. Best girl!", "coat"),
+        ("Mirvael (Tidewatch)", "The last character of the series, so there it is, and.", ""),
+        ("Mirvael (Tidewatch)", "Her coat doesn't look good in most pictures.", ""),
+        ("Inkwren Style", "Thin ink lines on yellow paper. Hope it helps.", "ink lines"),
+        ("Inkwren Style", "masterpiece, best quality, inkwren, paper", ""),
+        ("Inkwren Style", "Remember, this is a style.", ""),
+    ],
+)
+def test_a_description_says_what_is_drawn_or_is_put_together(
+    name: str, text: str, kept: str
+) -> None:
+    card = make_card(name=name, tags=("harbour", "storm"), text=text)
+    described = REFINE(card).text
+    assert says_what_it_draws(described)
+    if kept:
+        assert kept in described
+        assert len(described) < len(text)
+    else:
+        assert described == compose_text(card, REFINE(card).kind)
+
+
+@pytest.mark.parametrize("text", ["", "Clothes.", "style", "A LoRA of the model.", "12 34"])
+def test_texts_that_say_nothing(text: str) -> None:
+    assert not says_what_it_draws(text)
+    assert not says_what_it_draws("An old tower", {"old", "tower"})
+
+
+def test_templates_numbers_and_sentences_are_no_details() -> None:
+    triggers = (r"character \(series\)", "0.8", "write here what you want to see in the picture")
+    card = make_card(name="Alpha", tags=("gamma",), triggers=triggers)
+    assert compose_text(card, "unknown") == "Draws Alpha, with gamma."
 
 
 def test_nothing_is_invented() -> None:

@@ -61,6 +61,68 @@ def test_sentences_about_other_topics_are_removed(noise: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "nonsense",
+    [
+        "The English text comes from a machine translation.",
+        "英語の文は機械翻訳で、赤い灯籠です。",
+        "Red lanterns come out better with more pictures.",
+        "It was hard to get the lantern right.",
+        "Lanterns tend to float in the alley.",
+        "Known flaws: a lantern may be missing.",
+        "The lantern doesn't always appear.",
+        "Hands are a problem in alleys.",
+        "Results differ from lantern to lantern.",
+        "Depending on the lantern, raise it.",
+        "If needed, name the red lantern.",
+        "This time we visit a red alley.",
+        "For examples see the lantern page.",
+        "Tokens: rainalley lantern.",
+        "Is that a red lantern?",
+        "Our group is recruiting lantern friends.",
+        "We take payment for lanterns.",
+        "The lanterns were rendered with another model.",
+        "Supports more alleys than before.",
+        "To be honest, red alleys.",
+        'red lantern" and the alley.',
+        "A red lantern in the.",
+        "红色的灯笼，请勿用于商业。",
+    ],
+)
+def test_sentences_that_do_not_say_what_is_drawn_are_removed(nonsense: str) -> None:
+    about = {"rainy", "alley", "lantern", "red"}
+    assert clean_text([nonsense, KEPT], about) == KEPT
+    assert clean_text([nonsense], about) == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Somebody under a red lantern.",
+        "A US Navy lantern.",
+        "Still life with a lantern.",
+        "A businessman in a business suit beside a lantern.",
+        "Endless stairs, complex patterns, a lantern.",
+        "The god of lanterns at a stage performance.",
+    ],
+)
+def test_sentences_about_the_picture_stay(line: str) -> None:
+    assert clean_text([line], {"lantern"}) == line
+
+
+@pytest.mark.parametrize("vague", ["A new style.", "The girl of the movie.", "An anime picture."])
+def test_a_word_that_fits_every_card_is_not_enough(vague: str) -> None:
+    assert clean_text([vague], {"lantern"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("今天心情很好。", False), ("这是卡通风格的背景。", True), ("空港の背景です。", True)],
+)
+def test_a_foreign_sentence_needs_a_sign_of_looks(text: str, kept: bool) -> None:
+    assert bool(clean_text([text], {"lantern"})) is kept
+
+
+@pytest.mark.parametrize(
     ("line", "left"),
     [
         ("This is a LoRA for creating images of old lighthouses.", "old lighthouses."),
