@@ -26,7 +26,7 @@ _ENDS_ES = ("s", "x", "ch", "sh")
 
 
 def quality_words_behind(prompt: str) -> str:
-    return f"{prompt}, masterpiece, best quality, highly detailed"
+    return f"{_without_dot(prompt)}, masterpiece, best quality, highly detailed"
 
 
 def quality_words_in_front(prompt: str) -> str:
@@ -42,7 +42,7 @@ def attention_brackets(prompt: str) -> str:
 
 
 def resolution_word(prompt: str) -> str:
-    return f"{prompt}, 8k"
+    return f"{_without_dot(prompt)}, 8k"
 
 
 def score_tags(prompt: str) -> str:
@@ -92,6 +92,10 @@ VARIATIONS: Mapping[str, Vary] = {
     "capitals": capitals,
     "final dot": final_dot,
 }
+
+
+def _without_dot(prompt: str) -> str:
+    return prompt.rstrip().removesuffix(".")
 
 
 def _free_words(prompt: str) -> Iterator[re.Match[str]]:

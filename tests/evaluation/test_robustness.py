@@ -39,6 +39,7 @@ def varied(name: str, plain: str, other: str) -> VariedPicks:
         ("attention brackets", "a (red) fox in snow", "a (red) fox in (snow:1.2)"),
         ("attention brackets", "<lora:foxes:1>", "<lora:foxes:1>"),
         ("8k", "a fox", "a fox, 8k"),
+        ("8k", "A fox sleeps. ", "A fox sleeps, 8k"),
         ("plural or singular", "a red dog near two houses", "a red dog near two house"),
         ("plural or singular", "a man with a city map", "a man with a city maps"),
         ("plural or singular", "a woman is running", "a women is running"),
