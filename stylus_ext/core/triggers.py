@@ -37,7 +37,8 @@ _LOOKS = """
     kneeling holding smile smiling grin blush frown closed open looking pose monochrome greyscale
     grayscale solo outdoors indoors scenery simple portrait screencap male female girl boy woman man
     sidelocks sleeveless strapless bare thighs legs arms hands feet hood capelet detached
-    frills lace pleated strap zipper buttons pocket medallion brooch pendant cosplay
+    facial mark silhouette ascot frills lace pleated strap zipper buttons pocket medallion brooch
+    pendant cosplay
 """
 
 
