@@ -105,7 +105,8 @@ def _prompt_lines(plan: Mapping[str, Any]) -> Iterator[str]:
         yield "Resulting prompt"
         yield f"  {plan['prompts'][0]}"
     else:
-        names = {pick["key"]: pick["name"] for pick in plan["picks"]}
+        picks = (*plan["picks"], *plan["alternatives"])
+        names = {pick["key"]: pick["name"] for pick in picks}
         yield "Resulting prompts"
         for number, (mask, prompt) in enumerate(
             zip(plan["masks"], plan["prompts"], strict=True), 1

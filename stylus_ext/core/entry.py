@@ -40,6 +40,8 @@ class Description:
     source: str
     fingerprint: str
     weight: float | None = None
+    min_weight: float | None = None
+    max_weight: float | None = None
     slider: bool = False
     speed: bool = False
     utility: bool = False
@@ -131,6 +133,18 @@ class Entry:
             if weight is not None:
                 return weight
         return None
+
+    @property
+    def weight_range(self) -> tuple[float | None, float | None]:
+        """The least and the most that the author states, where the weight agrees with it."""
+        least, most = self.description.min_weight, self.description.max_weight
+        weight = self.weight
+        if weight is None:
+            return None, None
+        return (
+            least if least is not None and least <= weight else None,
+            most if most is not None and weight <= most else None,
+        )
 
     @property
     def stem(self) -> str | None:

@@ -209,6 +209,14 @@ def partly(adapter_family: str, model_family: str) -> str:
     )
 
 
+_SCORE_TAG = re.compile(r"\bscore[_ ][4-9](?:_up\b|\b)", re.IGNORECASE)
+
+
+def family_in_prompt(prompt: str) -> str:
+    """The family whose own tags a prompt has, such as `score_9` of Pony; empty if none."""
+    return "pony" if _SCORE_TAG.search(prompt) else ""
+
+
 def known_families() -> tuple[str, ...]:
     """All families with a name, the usual ones first."""
     return tuple(_SPELLINGS)

@@ -90,11 +90,13 @@ def to_json(plan: Plan) -> dict[str, Any]:
             for task in composition.tasks
         ],
         "picks": [_pick_json(pick, tags.get(pick.key)) for pick in composition.picks],
+        "alternatives": [_pick_json(pick, tags.get(pick.key)) for pick in composition.alternatives],
         "near_misses": [{**asdict(miss), "key": str(miss.key)} for miss in composition.near_misses],
         "masks": [
-            [str(pick.key) for pick in composition.picks if pick.key in mask.on]
+            [str(pick.key) for pick in composition.all_picks if pick.key in mask.on]
             for mask in plan.masks
         ],
+        "weight_factors": [mask.weight_factor for mask in plan.masks],
         "prompts": list(plan.prompts),
         "negative_prompts": list(plan.negative_prompts),
         "missing": [{**asdict(file), "key": str(file.key)} for file in plan.missing],
@@ -121,6 +123,8 @@ def _read(data: Mapping[str, Any]) -> Plan:
         Task(**{name: value for name, value in task.items() if name != "picks"})
         for task in data["tasks"]
     )
+    alternatives = data.get("alternatives", ())
+    factors = data.get("weight_factors") or [1.0] * len(data["masks"])
     return Plan(
         prompt=str(data["prompt"]),
         negative_prompt=str(data["negative_prompt"]),
@@ -129,11 +133,17 @@ def _read(data: Mapping[str, Any]) -> Plan:
             tasks,
             tuple(_pick(pick) for pick in data["picks"]),
             tuple(NearMiss(**with_parsed_key(miss)) for miss in data["near_misses"]),
+            alternatives=tuple(map(_pick, alternatives)),
         ),
-        masks=tuple(Mask(frozenset(map(AdapterKey.parse, mask))) for mask in data["masks"]),
+        masks=tuple(
+            Mask(frozenset(map(AdapterKey.parse, mask)), float(factor))
+            for mask, factor in zip(data["masks"], factors, strict=True)
+        ),
         prompts=tuple(map(str, data["prompts"])),
         negative_prompts=tuple(map(str, data["negative_prompts"])),
-        tags=tuple(_tag(pick) for pick in data["picks"] if pick["stem"] is not None),
+        tags=tuple(
+            _tag(pick) for pick in (*data["picks"], *alternatives) if pick["stem"] is not None
+        ),
         missing=tuple(MissingFile(**with_parsed_key(file)) for file in data["missing"]),
         notes=tuple(Note(**note) for note in data["notes"]),
         family=str(data["family"]),

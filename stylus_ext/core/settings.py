@@ -50,7 +50,8 @@ _KINDS = {
     str: "text",
     tuple: "a list of texts",
 }
-SCHEMES = ("paper", "all", "subsets")
+VARIED = "varied"
+SCHEMES = (VARIED, "paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules", "chat")
 ENGINE_SECTIONS = tuple("encoder vectors civitai hugging_face downloads chat reranking".split())
@@ -146,7 +147,12 @@ class WeightSettings(_Section):
 class Diversity(_Section):
     """Differences between batches."""
 
-    scheme: str = _option("paper", "which combinations later batches use", choices=SCHEMES)
+    scheme: str = _option(
+        VARIED,
+        "which combinations later batches use; `varied` keeps what the prompt names and leaves no"
+        " batch without a LoRA, `paper` may switch off all",
+        choices=SCHEMES,
+    )
 
 
 @dataclass(frozen=True, slots=True)

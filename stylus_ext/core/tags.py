@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Mask, Pick, Tag
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag
 from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.insert import insert
 from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt
@@ -24,25 +24,86 @@ def weigh(
     """Weights of the active picks: divided by the active picks of their task, then capped.
 
     Weights set by the user are neither divided nor scaled while they alone respect the cap. `own`
-    is the total of the user's own tags: it counts towards the cap and is never changed.
+    is the total of the user's own tags: it counts towards the cap and is never changed. Where the
+    cap would lower a pick below its author's minimum, the weakest pick gets 0 instead.
     """
-    on = [pick for pick in composition.picks if pick.key in mask.on]
+    on = [pick for pick in composition.all_picks if pick.key in mask.on]
+    zeros = {pick.key: 0.0 for pick in on}
+    room = max(0.0, settings.total_cap - own)
+    while True:
+        weights, minimums = _before_the_cap(on, mask.weight_factor, settings)
+        if settings.total_cap:
+            fixed_keys = {pick.key for pick in on if pick.user_weight}
+            weights = _capped(weights, fixed_keys, room)
+            if any(_cut(weights[key]) < _cut(least) for key, least in minimums.items()):
+                on.remove(_weakest(on))
+                continue
+        return zeros | {key: _cut(weight) for key, weight in weights.items()}
+
+
+def _before_the_cap(
+    on: Sequence[Pick], factor: float, settings: WeightSettings
+) -> tuple[dict[AdapterKey, float], dict[AdapterKey, float]]:
+    """The weights, and the least ones that the authors state, where known."""
     sharing = Counter(pick.task for pick in on)
-    factor = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
-    weights = {
-        pick.key: (
-            (settings.default_weight if pick.weight is None else pick.weight)
-            * (1.0 if pick.user_weight else factor / sharing[pick.task])
-        )
-        for pick in on
-    }
-    if settings.total_cap:
-        weights = _capped(
-            weights,
-            {pick.key for pick in on if pick.user_weight},
-            max(0.0, settings.total_cap - own),
-        )
-    return {key: _cut(weight) for key, weight in weights.items()}
+    strength = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
+    weights, minimums = {}, {}
+    for pick in on:
+        weight = settings.default_weight if pick.weight is None else pick.weight
+        if not pick.user_weight:
+            scale = strength / sharing[pick.task]
+            if pick.min_weight is not None:
+                minimums[pick.key] = min(pick.min_weight, weight) * scale
+            weight = _varied(pick, weight, factor) * scale
+        weights[pick.key] = weight
+    return weights, minimums
+
+
+def _varied(pick: Pick, weight: float, factor: float) -> float:
+    """The weight times the factor, within the author's range."""
+    if factor == 1.0:
+        return weight
+    least = -math.inf if pick.min_weight is None else min(pick.min_weight, weight)
+    most = math.inf if pick.max_weight is None else max(pick.max_weight, weight)
+    return min(most, max(least, weight * factor))
+
+
+def _weakest(on: Sequence[Pick]) -> Pick:
+    """The least certain that nobody asked for; of equals the last."""
+    free = [pick for pick in reversed(on) if not pick.user_weight]
+    return min(free, key=lambda pick: (pick.pinned, pick.asked_for, pick.score))
+
+
+def without_excess(
+    composition: Composition, settings: WeightSettings, own: float = 0.0
+) -> tuple[Composition, tuple[Note, ...]]:
+    """Turn the picks for which the cap leaves no room beside the others into near misses."""
+
+    def weights(picks: Sequence[Pick]) -> dict[AdapterKey, float]:
+        return weigh(composition, Mask(frozenset(pick.key for pick in picks)), settings, own)
+
+    together = weights(composition.picks)
+    excess = [
+        pick for pick in composition.picks if not together[pick.key] and weights([pick])[pick.key]
+    ]
+    if not excess:
+        return composition, ()
+    misses = [NearMiss(pick.key, pick.name, _OVER_THE_CAP, pick.score) for pick in excess]
+    return (
+        replace(
+            composition,
+            picks=tuple(pick for pick in composition.picks if pick not in excess),
+            near_misses=(*misses, *composition.near_misses),
+        ),
+        tuple(_no_room(pick) for pick in excess),
+    )
+
+
+_OVER_THE_CAP = "the limit on the sum of all weights leaves no room for it"
+
+
+def _no_room(pick: Pick) -> Note:
+    return Note("no_room", f"{pick.name} was left out: {_OVER_THE_CAP}.")
 
 
 def _capped(
@@ -100,13 +161,9 @@ def write_tags(inputs: TagInputs, mask: Mask) -> Written:
     weights = weigh(
         inputs.composition, mask, inputs.settings.weights, own_weight(inputs.prompt.user_tags)
     )
-    on = [pick for pick in inputs.composition.picks if weights.get(pick.key)]
-    full = "was left out: the adapters in your prompt take up the whole cap."
-    notes = [
-        Note("no_room", f"{pick.name} {full}")
-        for pick in inputs.composition.picks
-        if weights.get(pick.key) == 0
-    ]
+    every = inputs.composition.all_picks
+    on = [pick for pick in every if weights.get(pick.key)]
+    notes = [_no_room(pick) for pick in every if weights.get(pick.key) == 0]
     prompt = _emphasised(inputs)
     inserted = insert(prompt, _additions(inputs, prompt, on))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]

@@ -11,7 +11,7 @@ from typing import Any
 
 from modules import shared
 
-from stylus_ext.core.composition import Pick
+from stylus_ext.core.composition import Mask, Pick
 from stylus_ext.core.errors import InvalidInput, Note, StylusError
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
@@ -70,10 +70,7 @@ def view_of(
             }
             for miss in plan.composition.near_misses
         ],
-        "combinations": [
-            [pick.name for pick in plan.composition.picks if pick.key in mask.on]
-            for mask in plan.masks[:MOST_COMBINATIONS]
-        ],
+        "combinations": [_combination(plan, mask) for mask in plan.masks[:MOST_COMBINATIONS]],
         "batches": len(plan.masks),
         "exact": request.seed >= 0 or request.values.seed >= 0,
         "prompt": plan.prompts[0],
@@ -81,6 +78,12 @@ def view_of(
         "took_ms": took_ms,
         "notes": list(dict.fromkeys(note.text for note in notes)),
     }
+
+
+def _combination(plan: Plan, mask: Mask) -> list[str]:
+    """The names of the active picks, with the factor on their weights if it is not 1."""
+    suffix = "" if mask.weight_factor == 1 else f" (weight × {mask.weight_factor:g})"
+    return [f"{pick.name}{suffix}" for pick in plan.composition.all_picks if pick.key in mask.on]
 
 
 def session_view(planner: Planner, session: PreviewSession) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import known_families, parse_family
-from stylus_ext.core.settings import COMPOSERS, SCHEMES, Settings, with_values
+from stylus_ext.core.settings import COMPOSERS, SCHEMES, VARIED, Settings, with_values
 
 AUTO = "auto"
 FOLLOW = -1
@@ -25,7 +25,7 @@ class PanelValues:
     max_adapters: int = 3
     per_task: int = 1
     strength: float = 1.0
-    diversity: str = "paper"
+    diversity: str = VARIED
     downloads: bool = False
     vary_inside_batch: bool = False
     seed: int = FOLLOW

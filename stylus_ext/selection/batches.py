@@ -15,7 +15,7 @@ from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import ImageMask, Texts, UsedAdapter, joined
 from stylus_ext.core.plan import MissingFile, Plan
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.settings import Settings
+from stylus_ext.core.settings import VARIED, Settings
 from stylus_ext.core.tags import TagInputs, own_weight, weigh, write_tags, written
 
 Pair = tuple[str, str]
@@ -107,7 +107,7 @@ class WrittenGeneration:
         """One for each stem."""
         found: dict[str, UsedAdapter] = {}
         for plan in self.plans:
-            names = {pick.key: pick.name for pick in plan.composition.picks}
+            names = {pick.key: pick.name for pick in plan.composition.all_picks}
             for tag in plan.tags:
                 if tag.key in names:
                     key, name = str(tag.key), names[tag.key]
@@ -164,6 +164,9 @@ class _BatchSet:
     keys: frozenset[AdapterKey]
     whole: bool
 
+    def mask(self, pair: Pair) -> Mask:
+        return replace(self.masks[pair], on=self.keys)
+
 
 def _write(
     batches: Batches, plans: Mapping[Pair, _PlannedPrompt]
@@ -196,11 +199,15 @@ def _common_set(
     """Where the prompts of a batch differ, only what serves all of them."""
     found = {pair: plans[pair].plan for pair in pairs}
     masks = {pair: plans[pair].mask(number) for pair in found}
-    keys = frozenset.intersection(
-        *(_allowed(batches, plan, masks[pair]) for pair, plan in found.items())
-    )
+    keys = _common_keys(batches, found, masks)
+    if not keys and batches.settings.diversity.scheme == VARIED:  # which leaves no batch empty
+        everything = {pair: _everything(plan) for pair, plan in found.items()}
+        keys = _common_keys(batches, found, everything)
     while True:
-        weights = [_weights(batches, plan, pair, keys) for pair, plan in found.items()]
+        weights = [
+            _weights(batches, plan, pair, replace(masks[pair], on=keys))
+            for pair, plan in found.items()
+        ]
         kept = frozenset(key for key in keys if all(weight.get(key) for weight in weights))
         if kept == keys:
             break
@@ -209,17 +216,26 @@ def _common_set(
     return _BatchSet(found, masks, keys, whole)
 
 
-def _allowed(batches: Batches, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
-    return frozenset(
-        pick.key for pick in plan.composition.picks if pick.key in mask.on and batches.allows(pick)
+def _common_keys(
+    batches: Batches, plans: Mapping[Pair, Plan], masks: Mapping[Pair, Mask]
+) -> frozenset[AdapterKey]:
+    return frozenset.intersection(
+        *(_allowed(batches, plan, masks[pair]) for pair, plan in plans.items())
     )
 
 
-def _weights(
-    batches: Batches, plan: Plan, pair: Pair, keys: frozenset[AdapterKey]
-) -> dict[AdapterKey, float]:
+def _everything(plan: Plan) -> Mask:
+    return Mask(frozenset(pick.key for pick in plan.composition.picks))
+
+
+def _allowed(batches: Batches, plan: Plan, mask: Mask) -> frozenset[AdapterKey]:
+    every = plan.composition.all_picks
+    return frozenset(pick.key for pick in every if pick.key in mask.on and batches.allows(pick))
+
+
+def _weights(batches: Batches, plan: Plan, pair: Pair, mask: Mask) -> dict[AdapterKey, float]:
     own = own_weight(parse_prompt(pair[0]).user_tags)
-    return weigh(plan.composition, Mask(keys), batches.settings.weights, own)
+    return weigh(plan.composition, mask, batches.settings.weights, own)
 
 
 def _text(batches: Batches, chosen: _BatchSet, pair: Pair, texts: Pair) -> Pair:
@@ -235,8 +251,8 @@ def _text(batches: Batches, chosen: _BatchSet, pair: Pair, texts: Pair) -> Pair:
         {tag.key: tag for tag in plan.tags},
         batches.settings,
     )
-    outcome = write_tags(inputs, Mask(chosen.keys))
-    own = _tags(plan, _weights(batches, plan, pair, chosen.keys))
+    outcome = write_tags(inputs, chosen.mask(pair))
+    own = _tags(plan, _weights(batches, plan, pair, chosen.mask(pair)))
     if not own:
         return outcome.prompt, outcome.negative_prompt
     leading = next(iter(chosen.plans.values()))
@@ -246,23 +262,25 @@ def _text(batches: Batches, chosen: _BatchSet, pair: Pair, texts: Pair) -> Pair:
 
 def _smallest_weights(batches: Batches, chosen: _BatchSet) -> dict[AdapterKey, float]:
     """One weight for all prompts of a batch: the smallest, so that the cap holds in each."""
-    weights = [_weights(batches, plan, pair, chosen.keys) for pair, plan in chosen.plans.items()]
+    weights = [
+        _weights(batches, plan, pair, chosen.mask(pair)) for pair, plan in chosen.plans.items()
+    ]
     return {key: min((weight[key] for weight in weights), key=abs) for key in chosen.keys}
 
 
 def _tags(plan: Plan, weights: Mapping[AdapterKey, float]) -> str:
     stems = {tag.key: tag.stem for tag in plan.tags}
-    on = [pick.key for pick in plan.composition.picks if weights.get(pick.key)]
+    on = [pick.key for pick in plan.composition.all_picks if weights.get(pick.key)]
     return " ".join(f"<lora:{stems[key]}:{written(weights[key])}>" for key in on)
 
 
 def _image_mask(chosen: _BatchSet, pair: Pair) -> ImageMask:
     plan = chosen.plans[pair]
     stems = {tag.key: tag.stem for tag in plan.tags}
-    keys = [pick.key for pick in plan.composition.picks]
+    composition = plan.composition
     return ImageMask(
-        tuple(stems[key] for key in keys if key in chosen.keys),
-        tuple(stems[key] for key in keys if key not in chosen.keys),
+        tuple(stems[pick.key] for pick in composition.all_picks if pick.key in chosen.keys),
+        tuple(stems[pick.key] for pick in composition.picks if pick.key not in chosen.keys),
     )
 
 
@@ -273,7 +291,8 @@ def _left_out(batches: Batches, chosen: _BatchSet) -> set[str]:
     wanted: dict[AdapterKey, str] = {}
     for pair, plan in chosen.plans.items():
         allowed = _allowed(batches, plan, chosen.masks[pair])
-        wanted |= {pick.key: pick.name for pick in plan.composition.picks if pick.key in allowed}
+        every = plan.composition.all_picks
+        wanted |= {pick.key: pick.name for pick in every if pick.key in allowed}
     return {name for key, name in wanted.items() if key not in chosen.keys}
 
 

@@ -112,12 +112,18 @@ def corrected(
         if key in corrections.out
     ]
     near = [miss for miss in composition.near_misses if miss.key not in used]
-    return Composition(tasks, tuple(picks), (*removed, *near))
+    unused = [
+        pick for pick in composition.alternatives if pick.key not in used and not corrections.only
+    ]
+    return Composition(tasks, tuple(picks), (*removed, *near), alternatives=tuple(unused))
 
 
 def _with_corrections(pick: Pick, kept: KeptPick) -> Pick:
     known = replace(
-        pick, pinned=pick.pinned or kept.pinned, task=pick.task if kept.task is None else kept.task
+        pick,
+        pinned=pick.pinned or kept.pinned,
+        asked_for=True,
+        task=pick.task if kept.task is None else kept.task,
     )
     return known if kept.weight is None else replace(known, weight=kept.weight, user_weight=True)
 
@@ -243,6 +249,7 @@ def _against(context: CorrectionContext, entry: Entry | None) -> str:
 def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
     """A pick that the composition does not have yet; a near miss keeps its score."""
     near = next((miss for miss in composition.near_misses if miss.key == entry.key), None)
+    least, most = entry.weight_range
     return Pick(
         entry.key,
         -1 if kept.task is None else kept.task,
@@ -252,6 +259,8 @@ def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
         entry.kind,
         0.0 if near is None else near.score,
         pinned=kept.pinned or entry.edits.state == "always",
+        min_weight=least,
+        max_weight=most,
     )
 
 

@@ -12,18 +12,19 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Candidates, Composition, NearMiss, Tag, choose_masks
+from stylus_ext.core.composition import Candidates, Composition, Mask, NearMiss, Tag
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
-from stylus_ext.core.family import ANY, is_partial, parse_family, partly
+from stylus_ext.core.family import ANY, family_in_prompt, is_partial, parse_family, partly
 from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames, stem_for, why_not
 from stylus_ext.core.lru import LruCache
+from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags import TagInputs, write_tags
+from stylus_ext.core.tags import TagInputs, own_weight, without_excess, write_tags
 from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
@@ -159,7 +160,10 @@ class PlanPrompt:
 
     def _plan(self, request: PlanRequest, deadline: Deadline) -> Plan:
         selection = request.settings.selection
-        selection = replace(selection, family=parse_family(selection.family))
+        family = parse_family(selection.family)
+        if family == ANY:
+            family = family_in_prompt(request.prompt) or ANY
+        selection = replace(selection, family=family)
         settings = replace(request.settings, selection=selection)
         prompt, negative = parse_prompt(request.prompt), parse_prompt(request.negative_prompt)
         is_limited = request.on_disk is not None and request.reach is None
@@ -171,24 +175,24 @@ class PlanPrompt:
             basis = self._correction_context(query, request)
             composition, corrected = correct(self._store, basis, composition, request.corrections)
             notes = [*notes, *corrected]
-        entries = self._store.read(pick.key for pick in composition.picks)
-        tags = {
-            pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
-            for pick in composition.picks
-        }
-        default = settings.weights.default_weight
-        picks = (
-            replace(pick, weight=default) if pick.weight is None else pick
-            for pick in composition.picks
+        own = own_weight(prompt.user_tags)
+        composition, excess_notes = without_excess(
+            _weighted(composition, settings), settings.weights, own
         )
-        composition = replace(composition, picks=tuple(picks))
         masks = choose_masks(
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
+        composition = _used(composition, masks)
+        entries = self._store.read(pick.key for pick in composition.all_picks)
+        tags = {
+            pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
+            for pick in composition.all_picks
+        }
         inputs = TagInputs(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(inputs, mask) for mask in masks}
         family = family_of_plan(settings, entries)
-        notes = [*notes, *(note for texts in written.values() for note in texts.notes)]
+        notes = [*notes, *excess_notes]
+        notes += (note for texts in written.values() for note in texts.notes)
         is_repeatable = _PASSING.isdisjoint(note.code for note in notes)
         notes += plan_notes(prompt, composition, bool(request.corrections))
         notes += compatibility_notes(family, entries)
@@ -270,7 +274,8 @@ class PlanPrompt:
             composition = composer.compose(query, candidates)
             entries = {candidate.key: candidate.entry for candidate in candidates.found}
             reasons = {
-                pick.key: why_not(_stem(entries[pick.key], on_disk)) for pick in composition.picks
+                pick.key: why_not(_stem(entries[pick.key], on_disk))
+                for pick in composition.all_picks
             }
             invalid = {key: reason for key, reason in reasons.items() if reason is not None}
             if not invalid:
@@ -286,6 +291,23 @@ class PlanPrompt:
                     *candidates.refused,
                 ),
             )
+
+
+def _weighted(composition: Composition, settings: Settings) -> Composition:
+    """The composition with the default weight where none is known."""
+    default = settings.weights.default_weight
+    picks, alternatives = (
+        tuple(replace(pick, weight=default) if pick.weight is None else pick for pick in part)
+        for part in (composition.picks, composition.alternatives)
+    )
+    return replace(composition, picks=picks, alternatives=alternatives)
+
+
+def _used(composition: Composition, masks: Iterable[Mask]) -> Composition:
+    """The composition without alternatives that no batch has."""
+    on = frozenset[AdapterKey]().union(*(mask.on for mask in masks))
+    used = tuple(pick for pick in composition.alternatives if pick.key in on)
+    return replace(composition, alternatives=used)
 
 
 def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:

@@ -9,13 +9,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Mask, Pick, Task, choose_masks
+from stylus_ext.core.composition import Composition, Mask, Pick, Task
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.masks import choose_masks
 
 
-def composed(*sizes: int, pinned: tuple[int, ...] = ()) -> Composition:
-    """One task for each size with that many picks, numbered through; `pinned` names picks by
-    number.
+def composed(
+    *sizes: int,
+    pinned: tuple[int, ...] = (),
+    asked_for: tuple[int, ...] = (),
+    alternatives: tuple[int, ...] = (),
+) -> Composition:
+    """One task for each size with that many picks, numbered through; `pinned` and `asked_for` name
+    picks by number, `alternatives` tasks by their place.
     """
     numbers = itertools.count()
     tasks, picks = [], []
@@ -31,9 +37,11 @@ def composed(*sizes: int, pinned: tuple[int, ...] = ()) -> Composition:
                     0.8,
                     "fits",
                     pinned=number in pinned,
+                    asked_for=number in asked_for,
                 )
             )
-    return Composition(tuple(tasks), tuple(picks))
+    others = (Pick(AdapterKey.civitai(90 + at), at * 10, "o", 0.8, "") for at in alternatives)
+    return Composition(tuple(tasks), tuple(picks), alternatives=tuple(others))
 
 
 def count_masks(composition: Composition, scheme: str) -> int:
@@ -147,3 +155,80 @@ def test_a_million_million_combinations_cost_nothing() -> None:
     assert len({mask.on for mask in masks}) == 1000
     assert time.process_time() - started < 2
     assert count_masks(composition, "subsets") == 2**60
+
+
+def varied(composition: Composition, batches: int) -> list[Mask]:
+    return list(choose_masks(composition, "varied", range(batches)))
+
+
+def test_varied_leaves_no_batch_without_a_pick() -> None:
+    masks = shown(tuple(varied(composed(1, 1), 9)))
+    assert masks[0] == "01"
+    assert set(masks[:3]) == {"01", "0", "1"}
+
+
+def test_varied_keeps_what_the_prompt_asks_for_and_paper_does_not() -> None:
+    composition = composed(1, 1, 1, asked_for=(1,))
+    assert all("1" in mask for mask in shown(tuple(varied(composition, 8))))
+    assert not all("1" in mask for mask in shown(choose_masks(composition, "paper", range(8))))
+
+
+def test_one_pick_alone_varies_by_its_weight() -> None:
+    masks = varied(composed(1), 3)
+    assert shown(tuple(masks)) == ["0"] * 3
+    assert masks[0].weight_factor == 1.0
+    assert len({mask.weight_factor for mask in masks}) == 3
+
+
+def test_with_few_sets_the_second_best_comes_first() -> None:
+    masks = varied(composed(1, 1, asked_for=(0,), alternatives=(1,)), 3)
+    assert {frozenset(shown((mask,))) for mask in masks} == {
+        frozenset({"01"}),
+        frozenset({"0"}),
+        frozenset({"091"}),
+    }
+    assert {mask.weight_factor for mask in masks} == {1.0}
+
+
+def test_what_is_asked_for_has_no_second_best() -> None:
+    masks = varied(composed(1, asked_for=(0,), alternatives=(0,)), 5)
+    assert set(shown(tuple(masks))) == {"0"}
+
+
+def test_enough_sets_need_neither_other_picks_nor_other_weights() -> None:
+    masks = varied(composed(1, 1, alternatives=(0, 1)), 9)
+    assert all(len(mask.on) <= 2 and not mask.on & {AdapterKey.civitai(90)} for mask in masks)
+    assert {mask.weight_factor for mask in masks} == {1.0}
+
+
+chosen_sizes = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+
+
+@given(
+    sizes=chosen_sizes,
+    named=st.sets(st.integers(0, 5)),
+    pinned=st.sets(st.integers(0, 5)),
+    others=st.sets(st.integers(0, 2)),
+    first=st.integers(0, 2**32),
+    stride=st.integers(1, 8),
+)
+def test_varied_is_never_empty_keeps_what_is_wanted_and_repeats_late(
+    sizes: list[int], named: set[int], pinned: set[int], others: set[int], first: int, stride: int
+) -> None:
+    composition = composed(
+        *sizes,
+        pinned=tuple(pinned),
+        asked_for=tuple(named),
+        alternatives=tuple(place for place in others if place < len(sizes)),
+    )
+    seeds = [first + batch * stride for batch in range(30)]
+    masks = choose_masks(composition, "varied", seeds, stride)
+    assert masks == choose_masks(composition, "varied", seeds, stride)
+    everything = frozenset(pick.key for pick in composition.picks)
+    assert masks[0] == Mask(everything)
+    wanted = {pick.key for pick in composition.picks if pick.asked_for or pick.pinned}
+    assert all(mask.on and wanted <= mask.on for mask in masks)
+    distinct = list(dict.fromkeys(masks))
+    assert len(distinct) >= 3
+    assert masks[: len(distinct)] == tuple(distinct)
+    assert len({mask.on for mask in distinct}) >= 3 or len(everything - wanted) <= 1

@@ -10,7 +10,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, Pick, Task
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import WeightSettings
-from stylus_ext.core.tags import own_weight, weigh, written
+from stylus_ext.core.tags import own_weight, weigh, without_excess, written
 
 UNCAPPED = WeightSettings(total_cap=0.0)
 
@@ -156,3 +156,93 @@ def test_what_the_user_said_stays_unless_it_alone_is_over_the_cap(
     fixed = {number: weights[number - 1] for number in spoken if number <= len(weights)}
     if sum(map(abs, fixed.values())) < room:
         assert all(abs(found[number] - weight) < 0.0101 for number, weight in fixed.items())
+
+
+def ranged(composition: Composition, **ranges: tuple[float, float]) -> Composition:
+    """With the author's range of picks by number, as `_2=(0.6, 0.8)`."""
+    known = {AdapterKey.civitai(int(name[1:])): value for name, value in ranges.items()}
+
+    def with_range(pick: Pick) -> Pick:
+        least, most = known.get(pick.key, (None, None))
+        return replace(pick, min_weight=least, max_weight=most)
+
+    return replace(composition, picks=tuple(map(with_range, composition.picks)))
+
+
+def scored(composition: Composition, *scores: float) -> Composition:
+    picks = zip(composition.picks, scores, strict=True)
+    return replace(composition, picks=tuple(replace(pick, score=score) for pick, score in picks))
+
+
+def test_the_weakest_gives_way_before_a_minimum_is_passed() -> None:
+    composition = scored(composed((0.8,), (0.8,), (0.8,)), 0.9, 0.6, 0.7)
+    with_minimum = ranged(composition, _1=(0.7, 0.9))
+    assert by_number(weigh(composition, mask(1, 2, 3), WeightSettings())) == {
+        1: 0.5,
+        2: 0.5,
+        3: 0.5,
+    }
+    assert by_number(weigh(with_minimum, mask(1, 2, 3), WeightSettings())) == {
+        1: 0.75,
+        2: 0.0,
+        3: 0.75,
+    }
+
+
+def test_what_nobody_asked_for_gives_way_first() -> None:
+    composition = scored(composed((0.8,), (0.8,), (0.8,)), 0.5, 0.6, 0.7)
+    first, *rest = ranged(composition, _1=(0.7, 0.9)).picks
+    composition = replace(composition, picks=(replace(first, asked_for=True), *rest))
+    weights = by_number(weigh(composition, mask(1, 2, 3), WeightSettings()))
+    assert [number for number, weight in weights.items() if not weight] == [2]
+
+
+def test_strength_may_go_below_the_minimum_since_the_user_chose_it() -> None:
+    composition = ranged(composed((0.8,)), _1=(0.7, 0.9))
+    assert by_number(weigh(composition, mask(1), WeightSettings(strength=0.5))) == {1: 0.4}
+
+
+def test_other_weights_stay_in_the_range() -> None:
+    composition = ranged(composed((0.8,), (0.8,)), _1=(0.75, 0.82))
+    for factor, weights in ((0.85, {1: 0.75, 2: 0.68}), (1.15, {1: 0.82, 2: 0.92})):
+        chosen = Mask(mask(1, 2).on, factor)
+        assert by_number(weigh(composition, chosen, UNCAPPED)) == weights
+    said = said_by_user(composition, 1, 2)
+    assert by_number(weigh(said, Mask(mask(1, 2).on, 0.85), UNCAPPED)) == {1: 0.8, 2: 0.8}
+
+
+def test_what_has_no_room_becomes_a_near_miss() -> None:
+    composition = scored(composed((0.8,), (0.8,), (0.8,)), 0.9, 0.8, 0.7)
+    found, notes = without_excess(ranged(composition, _1=(0.7, 0.9)), WeightSettings())
+    assert [pick.name for pick in found.picks] == ["pick 1", "pick 2"]
+    assert [miss.name for miss in found.near_misses] == ["pick 3"]
+    assert [note.code for note in notes] == ["no_room"]
+    assert without_excess(composition, WeightSettings()) == (composition, ())
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.05, 1.5), st.floats(0, 1), st.floats(0, 1), st.booleans()),
+        min_size=1,
+        max_size=6,
+    ),
+    st.floats(0.1, 3),
+    st.floats(0, 2),
+    st.sampled_from([0.85, 1.0, 1.15]),
+)
+def test_no_weight_is_below_the_minimum_of_its_author(
+    drawn: list[tuple[float, float, float, bool]], cap: float, own: float, factor: float
+) -> None:
+    composition = composed(*((weight,) for weight, *_ in drawn))
+    picks = tuple(
+        replace(pick, min_weight=weight * share, max_weight=1.5, score=score, asked_for=asked)
+        for pick, (weight, share, score, asked) in zip(composition.picks, drawn, strict=True)
+    )
+    composition = replace(composition, picks=picks)
+    chosen = Mask(mask(*range(1, 7)).on, factor)
+    found = weigh(composition, chosen, WeightSettings(total_cap=cap), own)
+    assert set(found) == {pick.key for pick in picks}
+    assert sum(found.values()) <= max(0.0, cap - own) + 1e-5
+    for pick in picks:
+        assert pick.min_weight is not None
+        assert found[pick.key] == 0 or found[pick.key] > pick.min_weight - 0.01

@@ -294,7 +294,7 @@ def test_axes_of_two_kinds_meet_in_one_cell(stage: Stage) -> None:
 
 def test_a_wrong_value_on_an_axis_is_refused_in_its_cell_alone(stage: Stage) -> None:
     diversity = axis(stage, "Diversity")
-    assert diversity.choices() == ["paper", "all", "subsets"]
+    assert diversity.choices() == ["varied", "paper", "all", "subsets"]
     cells = xyz(grid(stage), diversity.apply, ["wild", "all"])
     assert ["<lora:" in cell.infotexts[0] for cell in cells] == [False, True]
 

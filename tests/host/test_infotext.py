@@ -122,7 +122,7 @@ def test_fields_come_back_as_they_were() -> None:
         max_adapters=st.integers(0, 10),
         per_task=st.integers(0, 5),
         strength=st.integers(0, 40).map(lambda steps: steps * 0.05),
-        diversity=st.sampled_from(["paper", "all", "subsets"]),
+        diversity=st.sampled_from(["varied", "paper", "all", "subsets"]),
         vary_inside_batch=st.booleans(),
         seed=st.integers(-1, 2**63 - 1),
     )

@@ -74,7 +74,7 @@ def test_limits_are_those_of_the_settings(stage: Stage) -> None:
         part(stage, "strength").maximum,
         part(stage, "strength").step,
     ) == (0.0, 2.0, 0.05)
-    assert part(stage, "diversity").choices == ["paper", "all", "subsets"]
+    assert part(stage, "diversity").choices == ["varied", "paper", "all", "subsets"]
     assert part(stage, "family").choices[:2] == ["auto", "sd1"]
 
 

@@ -42,7 +42,7 @@ def test_the_panels_order_and_the_dict_say_the_same(stage: Stage) -> None:
 
 def test_what_is_not_said_has_its_default(stage: Stage) -> None:
     assert read([True]).values.max_adapters == 3
-    assert read([{"enabled": True}]).values.diversity == "paper"
+    assert read([{"enabled": True}]).values.diversity == "varied"
     assert read([]).values.enabled is False
     assert read([{}]).values.enabled is False
     assert read([{"strength": 0.5}]).values.enabled is False
@@ -72,7 +72,7 @@ def test_unknown_keys_are_told_and_the_rest_counts(stage: Stage) -> None:
         ({"strength": float("nan")}, "strength must be a number"),
         ({"strength": float("inf")}, "strength must be a number"),
         ({"strength": 5}, "strength must lie between 0.0 and 2.0"),
-        ({"diversity": "wild"}, "diversity must be one of paper, all, subsets"),
+        ({"diversity": "wild"}, "diversity must be one of varied, paper, all, subsets"),
         ({"composer": "oracle"}, "composer must be one of rules"),
         ({"seed": -2}, "seed must be -1"),
         ({"seed": 2**63}, "seed must be -1"),

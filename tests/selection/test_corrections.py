@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Task, choose_masks
+from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Task
+from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.settings import SCHEMES, WeightSettings
 from stylus_ext.core.tags import weigh
 from stylus_ext.selection.correct import (

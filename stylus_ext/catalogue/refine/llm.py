@@ -20,8 +20,10 @@ from stylus_ext.catalogue.refine.llm_prompt import (
     estimate_letters,
     user_text,
 )
-from stylus_ext.catalogue.refine.rules import MAX_WEIGHT, MIN_WEIGHT, CardRefiner
+from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.refine.rules import fingerprint as card_fingerprint
+from stylus_ext.catalogue.refine.text import plain_lines
+from stylus_ext.catalogue.refine.weights import MAX_WEIGHT, MIN_WEIGHT, weight_of
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import Description
 from stylus_ext.core.refining import Check, Expense, NotRefined, Refined, Turn
@@ -202,9 +204,16 @@ class LlmRefiner:
         self._pictures.close()
 
     def _by_rules(self, card: AdapterCard, reply: Reply[DescriptionAnswer]) -> Description:
-        """The page's text is read only if the model left the weight or the kind open."""
-        complete = reply.answer.weight and reply.answer.kind != "unknown"
-        return self._rules.refine(replace(card, text="") if complete else card)
+        """Of the page's text only the range of weights is read, unless the model left the weight
+        or the kind open.
+        """
+        if not reply.answer.weight or reply.answer.kind == "unknown":
+            return self._rules.refine(card)
+        weight = weight_of(card, "\n".join(plain_lines(card.text)), reply.answer.slider)
+        rules = self._rules.refine(replace(card, text=""))
+        if weight is None:
+            return rules
+        return replace(rules, min_weight=weight.least, max_weight=weight.most)
 
     def _ask(
         self, card: AdapterCard, images: tuple[ShownImage, ...], check: Check, turn: Turn

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import statistics
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +12,9 @@ from functools import lru_cache
 from stylus_ext.catalogue.refine.kinds import kind_of
 from stylus_ext.catalogue.refine.noise import NOISE_WORDS
 from stylus_ext.catalogue.refine.text import MAX_TEXT, clean_text, plain_lines, tidy_text
-from stylus_ext.core.card import AdapterCard, Example
+from stylus_ext.catalogue.refine.weights import weight_of
+from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import Description
-from stylus_ext.core.prompt.parse import number
 from stylus_ext.core.prompt.phrases import is_count, is_quality
 from stylus_ext.core.prompt.words import content_words
 
@@ -110,111 +109,6 @@ def flags_of(card: AdapterCard, text: str) -> Flags:
     )
 
 
-MIN_WEIGHT, MAX_WEIGHT = 0.05, 1.5
-_MAX_PLAUSIBLE = 2.0
-"""Larger numbers are steps or versions."""
-_WEIGHT_TEXT_LIMIT = 12_000
-_MAX_MATCHES = 12
-
-_NUMBER = (
-    r"(?<![\d.x\u00d7:/])([+-]?\d{0,1}\.\d{1,3}|[+-]?[0-2](?![\d.]\d)|\d{2,3}\s?%)(?![\d%x\u00d7])"
-)
-_TO = (
-    r"(?:\s*(?:-+|~+|to|and|through|or|\u2013|\u2014|\uff5e|\u301c|至|到|から|,|/)+\s*"
-    + _NUMBER
-    + r")?"
-)
-_BETWEEN = r"[^\d.\n<>]{0,40}?"
-_WORD = (
-    r"(?:weight(?:s|ing)?|strengths?|lora\s+(?:at|of)|multiplier|intensity|specific"
-    r" gravity|force|权重|權重|重み|強度|强度|比重|가중치)"
-)
-_AFTER_WORD = re.compile(_WORD + _BETWEEN + _NUMBER + _TO)
-_BEFORE_WORD = re.compile(_NUMBER + _TO + r"\s*(?:lora\s+)?(?:weight|strength|权重|權重|強度)")
-_AT = re.compile(
-    r"\b(?:used?|us(?:e|ing)|works?|good|best|great|nice|fine|better|recommend(?:ed)?|suggest(?:ed)?|set|keep|run"
-    r"|it|lora)\s[^\d.\n<>]{0,30}?(?:at|around|between|from|to|with)\s+"
-    r"(?:about\s+|around\s+)?" + _NUMBER.replace("[0-2](?![\\d.]\\d)", "1\\.0") + _TO
-)
-_TAG = re.compile(r"<(?:lora|lyco):[^<>:]{1,200}:([\d.]{1,6})(?::[^<>]{0,40})?>")
-_OTHER = re.compile(
-    r"denois|cfg|steps?\b|hi-?res|clip\s*skip|control\s?net|upscal|decay|learning|noise\s+offset|eta\b|guidance"
-    r"|embedding|hypernet|offset\s+strength"
-)
-_ADVICE = re.compile(
-    r"recomm|suggest|best|optimal|sweet|ideal|prefer|推荐|推薦|建议|建議|推奨|おすすめ"
-)
-_AROUND = 40
-_PIECE_ENDS = re.compile(r"[.;]\s|\n")
-_DIGIT = re.compile(r"\d")
-
-
-def weight_of(card: AdapterCard, text: str, slider: bool = False) -> float | None:
-    """The median of the used weights, else the weight in the text.
-
-    The numbers in a slider's text mean something else, so only used weights count there.
-    """
-    used = [weight for weight in map(_used_weight, card.examples) if weight is not None]
-    if used:
-        return _clamped(statistics.median(used))
-    return None if slider else weight_in_text(text)
-
-
-def weight_in_text(text: str) -> float | None:
-    """The recommended number or mean of a range, else a mentioned one, else that of a tag."""
-    text = "\n".join(
-        piece
-        for piece in _PIECE_ENDS.split(text[:_WEIGHT_TEXT_LIMIT].lower())
-        if _DIGIT.search(piece)
-    )
-    mentioned: list[float] = []
-    for pattern in (_AFTER_WORD, _BEFORE_WORD, _AT):
-        for match in list(pattern.finditer(text))[:_MAX_MATCHES]:
-            before = text[max(0, match.start() - _AROUND) : match.start()].rpartition("\n")[2]
-            if _OTHER.search(match.group()) or _OTHER.search(before[-_AROUND // 2 :]):
-                continue
-            value = _mean(match.group(1), match.group(2))
-            if value is None:
-                continue
-            if _ADVICE.search(before) or _ADVICE.search(match.group()):
-                return _clamped(value)
-            mentioned.append(value)
-    mentioned = mentioned or [
-        value
-        for value in map(_parse_weight, _TAG.findall(text)[:_MAX_MATCHES])
-        if value is not None
-    ]
-    return _clamped(mentioned[0]) if mentioned else None
-
-
-def _used_weight(example: Example) -> float | None:
-    """The stated weight, else that of the prompt's tag if there is only one."""
-    if example.weight is not None:
-        return example.weight if 0 < example.weight <= _MAX_PLAUSIBLE else None
-    tags = _TAG.findall(example.prompt[:_WEIGHT_TEXT_LIMIT].lower())
-    return _parse_weight(tags[0]) if len(tags) == 1 else None
-
-
-def _mean(low: str, high: str | None) -> float | None:
-    first, second = _parse_weight(low), _parse_weight(high) if high else None
-    if first is None or (high and high.lstrip().startswith("-")):
-        return None
-    return first if second is None else (first + second) / 2
-
-
-def _parse_weight(text: str) -> float | None:
-    percent = text.endswith("%")
-    value = number(text.rstrip("% "))
-    if value is None:
-        return None
-    value = value / 100 if percent else value
-    return value if 0 < value <= _MAX_PLAUSIBLE else None
-
-
-def _clamped(value: float) -> float:
-    return round(min(MAX_WEIGHT, max(MIN_WEIGHT, value)), 3)
-
-
 VERSION = 2
 """Increased when the rules change: cards are then refined again."""
 
@@ -272,6 +166,7 @@ class CardRefiner:
         about = named | set(
             content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MAX_NAME])
         )
+        weight = weight_of(card, page, flags.slider)
         text = clean_text(lines, about - _GENERIC)
         if not says_what_it_draws(text, named):
             text = compose_text(card, kind)
@@ -280,7 +175,9 @@ class CardRefiner:
             kind=kind,
             source=self.name,
             fingerprint=fingerprint(card),
-            weight=weight_of(card, page, flags.slider),
+            weight=weight.value if weight else None,
+            min_weight=weight.least if weight else None,
+            max_weight=weight.most if weight else None,
             slider=flags.slider,
             speed=flags.speed,
             utility=flags.utility,

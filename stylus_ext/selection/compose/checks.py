@@ -44,6 +44,11 @@ def is_mentioned(evidence: Evidence) -> bool:
     return is_distinctive(evidence) or len(evidence.named) > 1 or evidence.cosine >= CLOSE_ENOUGH
 
 
+def is_called(candidate: Candidate) -> bool:
+    """Whether the prompt, or one of its tasks, mentions its name or trigger."""
+    return any(map(is_mentioned, (candidate.evidence, *candidate.spans.values())))
+
+
 def is_coined(evidence: Evidence) -> bool:
     """Whether its name or trigger has words of no other card, so that nothing else can be meant."""
     counts = (len(evidence.named), len(set(content_words(evidence.trigger))))

@@ -15,6 +15,7 @@ from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import (
     CHARACTERS,
+    is_called,
     is_coined,
     is_mentioned,
     is_requested_tool,
@@ -63,6 +64,10 @@ SURE_OF_TOOLS = 0.6
 AS_GOOD = 0.6
 """Least share of the strongest evidence for a task that fits the candidate better."""
 
+USUAL_FAMILIES = ("sd1", "sdxl")
+LAST_RESORTS = ("sd2",)
+"""Families for which hardly anybody has a checkpoint."""
+
 REPORTED = 0.2
 """Least certainty of a near miss."""
 
@@ -104,22 +109,41 @@ class PickOrder:
     def leading_family(self, candidates: Sequence[Candidate]) -> str:
         """The family that serves the prompt best, if none is set.
 
-        Of each task the surest candidate counts; squares make one sure one outweigh two unsure.
+        That is the one with most coined names, then with most tasks, then with most of them on
+        disk, then a usual one, then the surest. Of each task the surest candidate counts.
         """
         if self.limits.family != ANY:
             return ""
-        best: dict[str, dict[int | None, float]] = {}
+        best: dict[str, dict[int | None, Candidate]] = {}
         for candidate in candidates:
             family, place = candidate.entry.family, self.places[candidate.key]
             if family != UNKNOWN and not self.doubt(candidate):
                 tasks = best.setdefault(family, {})
-                tasks[place] = max(tasks.get(place, 0.0), candidate.evidence.sure)
+                tasks[place] = max(tasks.get(place, candidate), candidate, key=_value)
+        ranks = {
+            family: _family_rank(family, tasks, self.places_left) for family, tasks in best.items()
+        }
+        return max(ranks, key=ranks.__getitem__, default="")
 
-        def worth(family: str) -> float:
-            squares = sorted((sure * sure for sure in best[family].values()), reverse=True)
-            return sum(squares[: self.places_left])
 
-        return max(best, key=worth, default="")
+def _value(candidate: Candidate) -> tuple[bool, float]:
+    return is_coined(candidate.evidence), candidate.evidence.sure
+
+
+def _family_rank(
+    family: str, tasks: Mapping[int | None, Candidate], places_left: int
+) -> tuple[bool, int, int, int, bool, float]:
+    """Orders families by the candidates that serve one task each, or by None the whole prompt."""
+    places = sorted(tasks, key=lambda place: _value(tasks[place]), reverse=True)[:places_left]
+    chosen = [tasks[place] for place in places]
+    return (
+        family not in LAST_RESORTS,
+        sum(is_coined(candidate.evidence) for candidate in chosen),
+        sum(place is not None for place in places),
+        sum(candidate.entry.stem is not None for candidate in chosen),
+        family in USUAL_FAMILIES,
+        sum(candidate.evidence.sure**2 for candidate in chosen),
+    )
 
 
 class RuleComposer:
@@ -149,6 +173,8 @@ class CompositionState:
     misses: dict[AdapterKey, NearMiss] = field(default_factory=dict)
     unrequested: set[AdapterKey] = field(default_factory=set)
     refusals: dict[AdapterKey, str] = field(default_factory=dict)
+    second_best: dict[int, Candidate] = field(default_factory=dict)
+    """By task the first candidate that is left out only because the task has its picks."""
 
     @classmethod
     def begin(cls: type[S], query: Query, candidates: Candidates, tasks: Tasks | None = None) -> S:
@@ -176,7 +202,14 @@ class CompositionState:
                 miss = NearMiss(key, name, reason, candidate.evidence.sure)
                 self.misses.setdefault(key, miss)
         tasks = tuple(self.tasks[start] for start in sorted(self.tasks))
-        return Composition(tasks, tuple(map(self._moved_apart, self.picks)), self._near_misses())
+        picks = tuple(map(self._moved_apart, self.picks))
+        served = {pick.task for pick in picks}
+        alternatives = tuple(
+            self._made(candidate, start)
+            for start, candidate in self.second_best.items()
+            if start in served
+        )
+        return Composition(tasks, picks, self._near_misses(), alternatives=alternatives)
 
     def _in_order(self) -> list[Candidate]:
         found = self.candidates.found
@@ -266,6 +299,7 @@ class CompositionState:
         if task.taken_by:
             return f'your own {task.taken_by} serves "{task.text}"'
         if self.used[start] >= self.query.limits.per_task:
+            self.second_best.setdefault(start, candidate)
             names = (pick.name for pick in reversed(self.picks) if pick.task == start)
             return f'{next(names, "another")} fits "{task.text}" better'
         return ""
@@ -284,7 +318,7 @@ class CompositionState:
         return found if strength(candidate.spans[found]) >= least else best
 
     def _pick(self, candidate: Candidate) -> None:
-        entry, evidence = candidate.entry, candidate.evidence
+        entry = candidate.entry
         # What is there only because the user always wants it takes no other adapter's place.
         requested = entry.edits.state != "always" or not self._doubt(candidate)
         start = self._task(candidate)
@@ -295,24 +329,28 @@ class CompositionState:
         self.used[start] += requested
         if not requested:
             self.unrequested.add(candidate.key)
-        pinned = entry.edits.state == "always" or (
-            entry.kind in CHARACTERS and is_mentioned(evidence)
-        )
-        text = self.tasks[start].text
-        self.picks.append(
-            Pick(
-                key=candidate.key,
-                task=start,
-                name=entry.card.name,
-                weight=entry.weight,
-                reason=pick_reason(candidate, text, candidate.spans.get(start), self.query),
-                kind=entry.kind,
-                score=evidence.sure,
-                pinned=pinned,
-            )
-        )
+        self.picks.append(self._made(candidate, start))
         self.styles += entry.kind == "style"
         self.family = self.family or entry.family
+
+    def _made(self, candidate: Candidate, start: int) -> Pick:
+        entry, evidence = candidate.entry, candidate.evidence
+        text = self.tasks[start].text
+        least, most = entry.weight_range
+        return Pick(
+            key=candidate.key,
+            task=start,
+            name=entry.card.name,
+            weight=entry.weight,
+            reason=pick_reason(candidate, text, candidate.spans.get(start), self.query),
+            kind=entry.kind,
+            score=evidence.sure,
+            pinned=entry.edits.state == "always"
+            or (entry.kind in CHARACTERS and is_mentioned(evidence)),
+            asked_for=is_called(candidate),
+            min_weight=least,
+            max_weight=most,
+        )
 
     def _merge(self, candidate: Candidate, start: int) -> int:
         """Make one task of those that the candidate serves together, unless one has a pick."""

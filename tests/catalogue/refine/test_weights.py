@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.refine.rules import MAX_WEIGHT, MIN_WEIGHT, weight_in_text, weight_of
+from stylus_ext.catalogue.refine.weights import (
+    MAX_WEIGHT,
+    MIN_WEIGHT,
+    Weight,
+    weight_in_text,
+    weight_of,
+)
 from stylus_ext.core.card import Example
 from tests.fakes import make_card
 
@@ -60,13 +66,50 @@ def test_advice_in_text(text: str, weight: float) -> None:
         "v1.0 uses other data",
         "weight 3.5",
         "noise offset strength 0.1",
+        "CFG Scale: 5 to 10",
+        "Sampling steps 1 to 2, CFG scale 1.5",
+        "Make sure to change the weight if needed (by default it's :1)",
+        "LORA weight for txt2img",
+        "a weighted design such as (kimono:1.2)",
+        "try different weights of the tag (red kimono:1.2)",
+        "before it had a weight of 2mb",
+        "scale_weight_norms=1.0",
+        "clip skip 2, denoising strength set to 0.45-0.6",
+        "works with SD 1.5 and with 2.1 models",
+        "use the LoRA Block Weight 1",
     ],
 )
 def test_other_numbers_are_no_weight(text: str) -> None:
     assert weight_in_text(text) is None
 
 
-def test_used_weights_outrank_stated_ones() -> None:
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("weight:0.6~1 school uniform", Weight(0.8, 0.6, 1.0)),
+        ("Recommended weight is 0.3-0.8", Weight(0.55, 0.3, 0.8)),
+        ("Weight can go from 0.6 up to 1. I recommend 0.8.", Weight(0.8, 0.6, 1.0)),
+        ("Recommended weight value: 1 (or 0.5-1.4)", Weight(1.0, 0.5, 1.4)),
+        ("Best Setting:[CFG:3~5, LoRA Strength:0.5~0.7]", Weight(0.6, 0.5, 0.7)),
+        (
+            "CFG Scale : 5 to 10 LORA weight for txt2img: reccomended 0.3-0.7.",
+            Weight(0.5, 0.3, 0.7),
+        ),
+        ("Best results with 0,7 or 0,8 weight", Weight(0.75, 0.7, 0.8)),
+        ("Recommended weight: 0.6 ~ or more", Weight(0.6, 0.6)),
+        ("use at least 0.5 weight", Weight(0.5, 0.5)),
+        ("weight 0.7, not recommended to exceed 0.85", Weight(0.7)),
+        ("I would recommend a weight of no more than 0.8", Weight(0.8, None, 0.8)),
+        ("I suggest 0.8-1.0 weight. It helps to lower weight to 0.6", Weight(0.9, 0.8, 1.0)),
+        ("Having Cfg of 7-7.5 with weight of 0.7-0.8", Weight(0.75, 0.7, 0.8)),
+        ("Weight 1.0 is recommended by default", Weight(1.0)),
+    ],
+)
+def test_a_stated_range_is_kept(text: str, weight: Weight) -> None:
+    assert weight_of(make_card(), text) == weight
+
+
+def test_what_the_text_states_outranks_used_weights() -> None:
     examples = (
         Example("a", 0.5),
         Example("b", 0.9),
@@ -74,18 +117,19 @@ def test_used_weights_outrank_stated_ones() -> None:
         Example("<lora:x:0.1> <lora:y:0.1>"),
         Example("d"),
     )
-    assert weight_of(make_card(examples=examples), "weight 1") == pytest.approx(0.6)
-    assert weight_of(
-        make_card(examples=(Example("d"), Example("e", -1.0), Example("f", 40.0))), "weight 0.8"
-    ) == pytest.approx(0.8)
-    assert weight_of(make_card(), "nothing") is None
+    card = make_card(examples=examples)
+    assert weight_of(card, "weight 1") == Weight(1.0)
+    assert weight_of(card, "weight 0.8-1") == Weight(0.9, 0.8, 1.0)
+    assert weight_of(card, "nothing") == Weight(0.6)
+    assert weight_of(card, "<lora:x:1>") == Weight(0.6)
+    assert weight_of(card, "no weight above 0.55") == Weight(0.55, None, 0.55)
+    assert weight_of(make_card(examples=(Example("d"), Example("f", 40.0))), "") is None
 
 
 def test_the_numbers_of_sliders_are_not_weights() -> None:
     assert weight_of(make_card(), "weight 1.0", slider=True) is None
-    assert weight_of(
-        make_card(examples=(Example("a", 0.7),)), "weight 1.0", slider=True
-    ) == pytest.approx(0.7)
+    card = make_card(examples=(Example("a", 0.7),))
+    assert weight_of(card, "weight 1.0", slider=True) == Weight(0.7)
 
 
 @given(

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Composition, Pick, Tag, Task, choose_masks
+from stylus_ext.core.composition import Composition, Pick, Tag, Task
 from stylus_ext.core.errors import Cancelled, EngineGone, InvalidInput, Note, Unavailable
 from stylus_ext.core.generation import (
     EngineAnswerState,
@@ -20,6 +20,7 @@ from stylus_ext.core.generation import (
     answer_to_json,
     request_from_json,
 )
+from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.rules import PickOrder
 from tests.fakes import make_entry
 
+HERE = (LocalFile("/a.safetensors", "a", 1, 1),)
 Made = tuple[Candidate, int | None]
 
 
@@ -59,7 +61,18 @@ def test_a_coined_word_goes_before_what_is_surer_of_another_task() -> None:
     [
         ((made(1, 0.9, 0, family="sdxl"), made(2, 0.8, 0), made(3, 0.8, 5)), 3, "sd1"),
         ((made(1, 0.9, 0, family="sdxl"), made(2, 0.8, 0), made(3, 0.8, 5)), 1, "sdxl"),
-        ((made(1, 0.99, 0, family="sdxl"), made(2, 0.55, 0), made(3, 0.55, 5)), 3, "sdxl"),
+        ((made(1, 0.99, 0, family="sdxl"), made(2, 0.55, 0), made(3, 0.55, 5)), 3, "sd1"),
+        ((made(1, 0.99, 0, family="sdxl"), made(2, 0.55, 0), made(3, 0.55, None)), 3, "sdxl"),
+        ((made(1, 0.9, 0, family="sdxl"), made(2, 0.8, 0, files=HERE)), 3, "sd1"),
+        ((made(1, 0.9, 0, family="flux1"), made(2, 0.6, 0)), 3, "sd1"),
+        ((made(1, 0.9, 0, family="flux1"), made(2, 0.6, 0, family="sdxl")), 3, "sdxl"),
+        ((made(1, 0.9, 0, family="sd2"), made(2, 0.8, 5, family="sd2"), made(3, 0.5)), 3, "sd1"),
+        ((made(1, 0.9, 0, family="sd2"), made(2, 0.4, 0)), 3, "sd2"),
+        (
+            (made(1, 0.8, 0, family="sdxl", coined=True), made(2, 0.9, 0), made(3, 0.9, 5)),
+            3,
+            "sdxl",
+        ),
         ((made(1, 0.9, 0, family="sdxl"), made(2, 0.8, 0), made(3, 0.8, 0)), 3, "sdxl"),
         ((made(1, 0.9, 0, family="sdxl"), made(2, 0.4, 0), made(3, 0.4, 5)), 3, "sdxl"),
         ((made(1, 0.9, 0, family="unknown"), made(2, 0.6, 0)), 3, "sd1"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.composition import Candidate, Candidates, Composition, Evidence, NearMiss
 from stylus_ext.core.entry import Edits, State
-from stylus_ext.core.family import partly
+from stylus_ext.core.family import display_name, partly
 from stylus_ext.core.file_names import NO_TAG_NAMES, FileNames, TagNames
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import parse_prompt
@@ -139,14 +139,22 @@ class TestLimits:
     def test_one_family_where_it_is_open_and_its_relatives_where_they_are_allowed(self) -> None:
         pair = (
             found(SCENE, 1, "Copper Train", "copper train", kind="object", family="pony"),
-            found(SCENE, 2, "Teapot", "teapot", kind="object", family="sd1", sure=0.8),
-            found(SCENE, 3, "Night Market", "night market", kind="object", family="sdxl", sure=0.7),
+            found(SCENE, 2, "Teapot", "teapot", kind="object", family="flux1", sure=0.8),
+            found(
+                SCENE,
+                3,
+                "Night Market",
+                "night market",
+                family="illustrious",
+                kind="object",
+                sure=0.7,
+            ),
         )
         assert names(compose(SCENE, *pair)) == ["Copper Train"]
-        assert "SD 1.5" in reason(compose(SCENE, *pair), "Teapot")
-        assert partly("sdxl", "pony") in reason(compose(SCENE, *pair), "Night Market")
+        assert display_name("flux1") in reason(compose(SCENE, *pair), "Teapot")
+        assert partly("illustrious", "pony") in reason(compose(SCENE, *pair), "Night Market")
         assert names(compose(SCENE, *pair, partial=True)) == ["Copper Train", "Night Market"]
-        assert "SD 1.5" in reason(compose(SCENE, *pair, partial=True), "Teapot")
+        assert display_name("flux1") in reason(compose(SCENE, *pair, partial=True), "Teapot")
 
     def test_what_was_made_for_nobody_knows_what_shuts_out_nothing(self) -> None:
         pair = (
