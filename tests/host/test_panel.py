@@ -101,7 +101,7 @@ def test_the_api_has_defaults_that_json_can_say(stage: Stage) -> None:
         3,
         1,
         1.0,
-        "paper",
+        "varied",
         False,
         False,
         -1,

@@ -64,6 +64,9 @@ SURE_OF_TOOLS = 0.6
 AS_GOOD = 0.6
 """Least share of the strongest evidence for a task that fits the candidate better."""
 
+NEARLY_AS_SURE = 0.8
+"""Least share of a pick's certainty that an alternative to it has."""
+
 USUAL_FAMILIES = ("sd1", "sdxl")
 LAST_RESORTS = ("sd2",)
 """Families for which hardly anybody has a checkpoint."""
@@ -203,11 +206,11 @@ class CompositionState:
                 self.misses.setdefault(key, miss)
         tasks = tuple(self.tasks[start] for start in sorted(self.tasks))
         picks = tuple(map(self._moved_apart, self.picks))
-        served = {pick.task for pick in picks}
+        best = {pick.task: pick for pick in reversed(picks)}
         alternatives = tuple(
-            self._made(candidate, start)
+            other
             for start, candidate in self.second_best.items()
-            if start in served
+            if start in best and _is_equal(other := self._made(candidate, start), best[start])
         )
         return Composition(tasks, picks, self._near_misses(), alternatives=alternatives)
 
@@ -370,6 +373,11 @@ class CompositionState:
         whole = Task(text.strip() or text, 0, len(text))
         self.tasks = {0: whole, **{start: task for start, task in self.tasks.items() if start}}
         return 0
+
+
+def _is_equal(other: Pick, pick: Pick) -> bool:
+    """Whether a second-best pick can take the place of a pick."""
+    return other.kind == pick.kind and other.score >= NEARLY_AS_SURE * pick.score
 
 
 def _count(number: int, noun: str) -> str:

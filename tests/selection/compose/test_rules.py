@@ -136,6 +136,27 @@ class TestLimits:
         assert "2 styles" in reason(compose(prompt, *styles), "woodcut")
         assert len(compose(prompt, *styles, max_styles=3).picks) == 3
 
+    def test_the_second_best_of_a_task_is_its_alternative(self) -> None:
+        train = found(SCENE, 1, "Copper Train", "copper train", kind="object")
+        others = [
+            found(SCENE, 2, "Sweater", "copper train", kind="clothing", sure=0.88),
+            found(SCENE, 3, "Train", "copper train", kind="object", sure=0.85),
+            found(SCENE, 4, "Rails", "copper train", kind="object", sure=0.84),
+        ]
+        assert compose(SCENE, train).alternatives == ()
+        assert compose(SCENE, train, others[0]).alternatives == ()
+        (other,) = compose(SCENE, train, *others[1:]).alternatives
+        assert (other.name, other.task) == ("Train", compose(SCENE, train).picks[0].task)
+        unsure = found(SCENE, 5, "Wagon", "copper train", kind="object", sure=0.6)
+        assert compose(SCENE, train, unsure).alternatives == ()
+
+    def test_what_the_prompt_names_is_asked_for(self) -> None:
+        pair = (
+            found(SCENE, 1, "Copper Train", "copper train", kind="object", named=("copper",)),
+            found(SCENE, 2, "Teapot", "teapot", kind="object", sure=0.8),
+        )
+        assert [pick.asked_for for pick in compose(SCENE, *pair).picks] == [True, False]
+
     def test_one_family_where_it_is_open_and_its_relatives_where_they_are_allowed(self) -> None:
         pair = (
             found(SCENE, 1, "Copper Train", "copper train", kind="object", family="pony"),
