@@ -90,7 +90,7 @@ def _play(
         "batches": [p.n_iter, p.batch_size],
         "seeds": p.all_seeds,
         "fields": [_fields(text) for text in done.infotexts],
-        "codes": [note.code for note in p.work.notes],
+        "codes": list(dict.fromkeys(note.code for note in p.work.notes)),  # texts may be equal
         "named": {stem: list(said) for stem, said in sorted(p.work.named.items())},
     }
 
