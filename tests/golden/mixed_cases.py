@@ -17,6 +17,7 @@ LONG = (
 )
 
 MIXED_CASES = (
+    Case("mixed_readme_example", "a graffiti of a corgi on the wall"),
     Case("mixed_caption_style", "a small house on a green hill in the style of studio ghibli"),
     Case("mixed_caption_watercolor", "a cat sleeping on a windowsill, watercolor painting"),
     Case(
