@@ -105,7 +105,7 @@ def _prompt_lines(plan: Mapping[str, Any]) -> Iterator[str]:
         yield "Resulting prompt"
         yield f"  {plan['prompts'][0]}"
     else:
-        picks = (*plan["picks"], *plan["alternatives"])
+        picks = (*plan["picks"], *plan.get("alternatives", ()))  # an older engine may answer
         names = {pick["key"]: pick["name"] for pick in picks}
         yield "Resulting prompts"
         for number, (mask, prompt) in enumerate(

@@ -71,7 +71,11 @@ def test_what_the_infotext_says_is_what_happened(
 def test_one_set_for_each_batch_and_another_for_the_next(stage: Stage) -> None:
     found = loaded(stage.host.api(ON, prompt=PROMPT, n_iter=4, batch_size=2))
     assert [found[0], found[2], found[4], found[6]] == [found[1], found[3], found[5], found[7]]
-    assert len(set(found)) == 4
+    assert len(set(found)) == 3
+    assert all(found)
+    paper = loaded(stage.host.api({**ON, "diversity": "paper"}, prompt=PROMPT, n_iter=4))
+    assert len(set(paper)) == 4
+    assert () in paper
 
 
 def test_the_grid_and_params_txt_say_the_same(stage: Stage) -> None:
