@@ -21,6 +21,7 @@ from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.composition import Candidate
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
+from stylus_ext.core.prompt.phrases import EVEN, tag_likeness
 from stylus_ext.core.settings import Selection
 from stylus_ext.evaluation.measuring import opened
 from stylus_ext.evaluation.out_of_fold import DEPTH, FOR_NOTHING
@@ -96,7 +97,8 @@ def _places(
             gold = record["gold"][0]["id"] if record["gold"] else ""
             if gold in ids or (not gold and part_of(record["prompt"], parts) == number):
                 query = query_of(record, limits)
-                yield from _place(record, query.prompt.is_tags, retriever.find(query).found)
+                is_tags = tag_likeness(query.prompt) >= EVEN
+                yield from _place(record, is_tags, retriever.find(query).found)
 
 
 def _place(
@@ -108,7 +110,7 @@ def _place(
     chosen = [candidate.features for candidate in found if not gold or id_of(candidate.key) == gold]
     if kind_of(record) in (*FOR_NOTHING[regime], MEANT[regime]):
         features = np.array(chosen, dtype=np.float32)
-        line = float(ranker().of(is_tags).line(features).max()) if chosen else NOWHERE
+        line = float(ranker().line(features).max()) if chosen else NOWHERE
         yield LinePosition(regime, not gold, line)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
+from stylus_ext.core.prompt.phrases import EVEN, tag_likeness
 from stylus_ext.core.settings import Selection
 from stylus_ext.evaluation.measuring import opened, write_weights
 from stylus_ext.evaluation.ranker import (
@@ -61,13 +62,11 @@ class EvaluatedQuery:
     ranking: tuple[str, ...]
     found: Candidates
 
-    @property
-    def regime(self) -> str:
-        return "tags" if self.query.prompt.is_tags else "captions"
+    tag_likeness: float
 
     def moved(self, shift: Mapping[str, float]) -> EvaluatedQuery:
         """Return the result with the confidences of the moved lines."""
-        by = shift[self.regime]
+        by = self.tag_likeness * shift["tags"] + (1 - self.tag_likeness) * shift["captions"]
         found = tuple(
             replace(
                 candidate,
@@ -105,7 +104,7 @@ def fold_results(
         yield FoldResult(
             record,
             replace(query, limits=limits),
-            training_example(record, query.prompt.is_tags, found, creators),
+            training_example(record, tag_likeness(query.prompt), found, creators),
             ids_of(found.found),
             replace(found, found=first),
         )
@@ -114,12 +113,12 @@ def fold_results(
 def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterator[EvaluatedQuery]:
     for result in results:
         if not result.ids:  # no numbers, no columns
-            yield EvaluatedQuery(result.record, result.query, (), result.found)
+            yield EvaluatedQuery(result.record, result.query, (), result.found, 0.0)
             continue
         example = result.example
         ranker = rankers[example.fold]
-        scores = ranker.scores(example.features, example.is_tags)
-        sure = ranker.certainties(example.features, example.is_tags)
+        scores = ranker.scores(example.features)
+        sure = ranker.certainties(example.features)
         order = np.argsort(-scores, kind="stable")[:RANKED]
         found = with_scores(result.found, scores, sure)
         yield EvaluatedQuery(
@@ -127,6 +126,7 @@ def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterat
             result.query,
             tuple(result.ids[place] for place in order),
             replace(found, found=found.found[:COMPOSED]),
+            example.tag_likeness,
         )
 
 
@@ -157,16 +157,24 @@ def with_midpoint(ranker: Ranker, shift: Mapping[str, float]) -> Ranker:
 
 def shifts(evaluated: Sequence[EvaluatedQuery], composer: Composer) -> dict[str, float]:
     """Return the shifts at which the composer leaves the wanted share of prompts alone."""
-    best: dict[str, list[float]] = {"captions": [], "tags": []}
+    best: dict[str, list[tuple[float, float]]] = {"captions": [], "tags": []}
     for result in evaluated:
-        if kind_of(result.record) in FOR_NOTHING[result.regime]:
-            loose = replace(result.query, limits=replace(result.query.limits, strictness=0.0))
-            picks = composer.compose(loose, result.found).picks
-            best[result.regime].append(_logit(max((pick.score for pick in picks), default=0.0)))
-    return {
-        name: float(np.quantile(values, ALONE[name])) if values else 0.0
-        for name, values in best.items()
-    }
+        for regime, kinds in FOR_NOTHING.items():
+            if kind_of(result.record) in kinds:
+                loose = replace(result.query, limits=replace(result.query.limits, strictness=0.0))
+                picks = composer.compose(loose, result.found).picks
+                surest = _logit(max((pick.score for pick in picks), default=0.0))
+                best[regime].append((result.tag_likeness, surest))
+    captions = _quantile([sure for _, sure in best["captions"]], ALONE["captions"])
+    # Prompts between both regimes get a part of each shift.
+    left = [
+        (sure - (1 - share) * captions) / share for share, sure in best["tags"] if share >= EVEN
+    ]
+    return {"captions": captions, "tags": _quantile(left, ALONE["tags"])}
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    return float(np.quantile(values, share)) if values else 0.0
 
 
 def _logit(sure: float) -> float:

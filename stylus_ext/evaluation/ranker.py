@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.prompt.phrases import EVEN
 from stylus_ext.evaluation.selection import id_of, kind_of
 from stylus_ext.selection.ranker import CLIP, Calibration, Net, Ranker, RankerWeights
 
@@ -31,7 +32,7 @@ class TrainingExample:
     """One prompt: a row of features per candidate, the right ones, and their folds."""
 
     kind: str
-    is_tags: bool
+    tag_likeness: float
     fold: int
     folds: frozenset[int]
     features: Floats
@@ -57,13 +58,13 @@ def folds_of(query: Mapping[str, Any], creators: Mapping[str, str]) -> tuple[int
 
 
 def training_example(
-    query: Mapping[str, Any], is_tags: bool, found: Candidates, creators: Mapping[str, str]
+    query: Mapping[str, Any], tag_likeness: float, found: Candidates, creators: Mapping[str, str]
 ) -> TrainingExample:
     golds = {item["id"] for item in query["gold"]}
     ids = [id_of(candidate.key) for candidate in found.found]
     return TrainingExample(
         kind_of(query),
-        is_tags,
+        tag_likeness,
         *folds_of(query, creators),
         np.array([candidate.features for candidate in found.found], dtype=np.float32),
         np.array([found_id in golds for found_id in ids], dtype=bool),
@@ -98,6 +99,7 @@ TOO_LITTLE = (
 
 BATCH, NOTHING = 64, -1e9
 COMPARED, SHARPNESS = 60, 2.0
+LEAST_SHARE = 0.05
 STEEPNESS = 2.5
 """The sum of a line's weights, and how steep it is around one half."""
 
@@ -149,12 +151,18 @@ CAPTIONS = TrainingOptions(
 def train(examples: Sequence[TrainingExample], features: Sequence[str]) -> Ranker:
     regimes = []
     for is_tags, options in ((True, TAGS), (False, CAPTIONS)):
-        chosen = [
-            example for example in examples if example.is_tags is is_tags and len(example.features)
+        shares = [
+            example.tag_likeness if is_tags else 1.0 - example.tag_likeness for example in examples
         ]
-        values = np.concatenate([example.features for example in chosen])
+        chosen = [
+            (example, share)
+            for example, share in zip(examples, shares, strict=True)
+            if share >= LEAST_SHARE and len(example.features)
+        ]
+        values = np.concatenate([example.features for example, _ in chosen])
         trainer = _Trainer(
-            chosen,
+            [example for example, _ in chosen],
+            [share for _, share in chosen],
             list(features),
             options,
             values.mean(axis=0),
@@ -166,9 +174,12 @@ def train(examples: Sequence[TrainingExample], features: Sequence[str]) -> Ranke
 
 @dataclass(frozen=True, slots=True)
 class _Trainer:
-    """Trains one regime; `mean` and `scale` are those of its features."""
+    """Trains one regime; `shares` say how far each example belongs to it, `mean` and `scale` are
+    those of its features.
+    """
 
     examples: Sequence[TrainingExample]
+    shares: Sequence[float]
     features: list[str]
     options: TrainingOptions
     mean: Floats
@@ -186,9 +197,14 @@ class _Trainer:
     def net(self) -> Net:
         import torch
 
-        examples = [example for example in self.examples if example.right.any()]
-        if not examples:
+        pairs = [
+            (example, share)
+            for example, share in zip(self.examples, self.shares, strict=True)
+            if example.right.any()
+        ]
+        if not pairs:
             raise InvalidInput(TOO_LITTLE)
+        examples = [example for example, _ in pairs]
         chosen = [self._best(example, MOST) for example in examples]
         shape = len(examples), max(map(len, chosen))
         values = np.zeros((*shape, len(self.features)), dtype=np.float32)
@@ -197,7 +213,9 @@ class _Trainer:
             values[number, : len(rows)] = self._scaled(example.features[rows])
             right[number, : len(rows)], present[number, : len(rows)] = example.right[rows], 1
         counts = Counter(example.kind for example in examples)
-        weights = np.array([counts[example.kind] ** -0.5 for example in examples], dtype=np.float32)
+        weights = np.array(
+            [share * counts[example.kind] ** -0.5 for example, share in pairs], dtype=np.float32
+        )
         arrays = (values, right, present, weights / weights.mean())
         tensors = [torch.from_numpy(array) for array in arrays]
         members = [_member(tensors, self.options, seed) for seed in range(self.options.members)]
@@ -215,29 +233,31 @@ class _Trainer:
         meant, others, weights = [], [], []
         counts = Counter(example.kind for example in self.examples)
         meant_kinds = frozenset(self.options.meant) & counts.keys() or counts.keys()
-        for example in self.examples:
+        for example, share in zip(self.examples, self.shares, strict=True):
             if example.kind in meant_kinds and example.right.any() and not example.right.all():
                 right = np.flatnonzero(example.right)
                 rivals = table(example, _padded(np.setdiff1d(self._best(example, COMPARED), right)))
                 for row in right:
                     meant.append(table(example, np.array([row])))
                     others.append(rivals)
-                    weights.append(counts[example.kind] ** -0.5)
+                    weights.append(share * counts[example.kind] ** -0.5)
         nothing = [
             table(example, _padded(self._best(example, COMPARED)))
-            for example in self.examples
-            if example.kind in self.options.nothing
+            for example, share in zip(self.examples, self.shares, strict=True)
+            if example.kind in self.options.nothing and share >= EVEN
         ]
         if not (meant and nothing):
             raise InvalidInput(TOO_LITTLE)
-        share = torch.tensor(weights) / sum(weights)
+        parts = torch.tensor(weights, dtype=torch.float32) / sum(weights)
         tensors = [torch.from_numpy(np.stack(part)) for part in (meant, others, nothing)]
-        found = _rising_line(tensors, share)
+        found = _rising_line(tensors, parts)
         whole = np.zeros(len(self.features), dtype=np.float32)
         whole[columns] = found / found.sum() * STEEPNESS
         line = Calibration(self.mean, self.scale, whole, 0.0)
         unrelated = [
-            example for example in self.examples if example.kind in self.options.nothing[:2]
+            example
+            for example, share in zip(self.examples, self.shares, strict=True)
+            if example.kind in self.options.nothing[:2] and share >= EVEN
         ]
         half = np.quantile([line(example.features).max() for example in unrelated], 0.95)
         return replace(line, half=float(half))

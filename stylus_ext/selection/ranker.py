@@ -1,6 +1,7 @@
 """The learned ranker: features of candidates in, a score and a certainty for each out.
 
-There are two sets of weights, one for tag prompts and one for captions. It needs numpy only.
+There are two sets of weights, one for tag prompts and one for captions; the scores of a prompt
+are between both, by its tag-likeness. It needs numpy only.
 """
 
 from __future__ import annotations
@@ -27,22 +28,15 @@ TOP, WIDTH = 10.0, 6.0
 
 DIGITS = 5
 
-SYNTAX_PENALTY = -3.3
-"""Added for a caption with commas or brackets: its author knows LoRAs and mentions them by name.
-Set by hand, out of fold.
-"""
-
 REFERENCE, RISE, FEWEST = 1_500, 1.7, 50
 """The bigger the catalogue, the better the best misfit looks by chance. RISE is how much more
 evidence is needed for each tenfold of the REFERENCE size, measured from a third of it to the whole;
 below FEWEST entries nothing changes.
 """
 
-COINED = 6.6
-SURE_OF_COINED = 0.6
-"""Certainty of a span that is exactly a name or trigger of words this rare, whatever else is known:
-a file of the user's has no examples and often no text. Not in plain sentences. Set by hand, since
-the benchmark's adapters have both.
+SURE_OF_CALLED = 0.6
+"""Least certainty of an adapter whose coined name or trigger stands in the prompt word for word,
+whatever else is known: a file of the user's has no examples and often no text.
 """
 
 REGIMES = ("tags", "captions")
@@ -104,23 +98,26 @@ class Ranker:
     tags: RankerWeights
     captions: RankerWeights
 
-    def of(self, is_tags: bool) -> RankerWeights:
-        return self.tags if is_tags else self.captions
+    def scores(self, values: Floats) -> Floats:
+        fixed = self._column(values, "score")
+        return self._between(values, self.tags.net(values, fixed), self.captions.net(values, fixed))
 
-    def scores(self, values: Floats, is_tags: bool) -> Floats:
-        return self.of(is_tags).net(values, self._column(values, "score"))
-
-    def certainties(self, values: Floats, is_tags: bool, among: int = REFERENCE) -> Floats:
+    def certainties(self, values: Floats, among: int = REFERENCE) -> Floats:
         """Certainty of each row (0..1); `among` is the number of entries to choose from."""
         further = RISE * math.log10(max(among, FEWEST) / REFERENCE)
-        line = self.of(is_tags).line(values) - np.float32(further)
-        coined = self._column(values, "exact") ** 2 >= COINED
-        if not is_tags:
-            has_syntax = self._column(values, "has_syntax") > 0
-            line = line + SYNTAX_PENALTY * has_syntax
-            coined &= has_syntax
+        line = self.line(values) - np.float32(further)
         sure = (1.0 / (1.0 + np.exp(-line))).astype(np.float32)
-        return np.where(coined, np.maximum(sure, SURE_OF_COINED), sure).astype(np.float32)
+        called = self._column(values, "called") > 0
+        return np.where(called, np.maximum(sure, SURE_OF_CALLED), sure).astype(np.float32)
+
+    def line(self, values: Floats) -> Floats:
+        """The log odds that a row is meant."""
+        return self._between(values, self.tags.line(values), self.captions.line(values))
+
+    def _between(self, values: Floats, tags: Floats, captions: Floats) -> Floats:
+        share = self._column(values, "tag_likeness")
+        between: Floats = (share * tags + (1.0 - share) * captions).astype(np.float32)
+        return between
 
     def _column(self, values: Floats, name: str) -> Floats:
         column: Floats = values[:, self.features.index(name)]

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.selection.ranker import (
-    COINED,
-    SURE_OF_COINED,
+    SURE_OF_CALLED,
     TOP,
     Calibration,
     Net,
@@ -25,8 +24,9 @@ from stylus_ext.selection.ranker import (
     values_of,
 )
 
-NAMES = ("card", "exact", "has_syntax", "score")
+NAMES = ("card", "called", "tag_likeness", "score")
 FLOATS = st.floats(-50, 50, width=32)
+LINES = st.tuples(FLOATS, FLOATS, st.floats(0, 1, width=32), FLOATS)
 
 
 def ranker(seed: int = 0) -> Ranker:
@@ -53,71 +53,66 @@ def ranker(seed: int = 0) -> Ranker:
     return Ranker(NAMES, weights(), weights())
 
 
-@given(st.lists(st.tuples(*[FLOATS] * 4), min_size=1, max_size=5), st.booleans())
-def test_what_is_read_back_scores_the_same(lines: list[tuple[float, ...]], is_tags: bool) -> None:
+@given(st.lists(LINES, min_size=1, max_size=5))
+def test_what_is_read_back_scores_the_same(lines: list[tuple[float, ...]]) -> None:
     once = ranker_of(json.loads(json.dumps(values_of(ranker()))), NAMES)
     again = ranker_of(json.loads(json.dumps(values_of(once))), NAMES)
     values = np.array(lines, dtype=np.float32)
-    assert np.array_equal(once.scores(values, is_tags), again.scores(values, is_tags))
-    assert np.array_equal(once.certainties(values, is_tags), again.certainties(values, is_tags))
+    assert np.array_equal(once.scores(values), again.scores(values))
+    assert np.array_equal(once.certainties(values), again.certainties(values))
 
 
-@given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(0, 20))
-def test_scores_and_certainties_lie_within_bounds(
-    line: tuple[float, ...], is_tags: bool, seed: int
-) -> None:
+@given(LINES, st.integers(0, 20))
+def test_scores_and_certainties_lie_within_bounds(line: tuple[float, ...], seed: int) -> None:
     values, made = np.array([line], dtype=np.float32), ranker(seed)
-    assert 0 <= made.scores(values, is_tags)[0] <= TOP
-    assert 0 <= made.certainties(values, is_tags)[0] <= 1
+    assert 0 <= made.scores(values)[0] <= TOP
+    assert 0 <= made.certainties(values)[0] <= 1
 
 
 @given(
-    st.tuples(*[FLOATS] * 4),
-    st.sampled_from(["card", "exact", "score"]),
+    LINES,
+    st.sampled_from(["card", "called", "score"]),
     st.floats(0, 30, width=32),
-    st.booleans(),
     st.integers(0, 20),
 )
 def test_more_evidence_never_makes_less_sure(
-    line: tuple[float, ...], name: str, more: float, is_tags: bool, seed: int
+    line: tuple[float, ...], name: str, more: float, seed: int
 ) -> None:
     low = np.array([line], dtype=np.float32)
-    low[0, NAMES.index("exact")] = abs(low[0, NAMES.index("exact")])
     high = low.copy()
     high[0, NAMES.index(name)] += np.float32(more)
     made = ranker(seed)
-    assert made.certainties(high, is_tags)[0] >= made.certainties(low, is_tags)[0]
+    assert made.certainties(high)[0] >= made.certainties(low)[0]
 
 
-def test_a_coined_word_that_stands_alone_is_sure_in_tags_and_in_penned_captions() -> None:
+def test_what_is_called_by_a_coined_name_is_sure_in_every_prompt() -> None:
     made = ranker()
-    lowest = np.array(
-        [[-50, np.sqrt(COINED) + 0.01, 0, -50], [-50, np.sqrt(COINED) + 0.01, 1, -50]],
-        dtype=np.float32,
-    )
-    assert made.certainties(lowest, True).min() >= np.float32(SURE_OF_COINED)
-    plain, penned = made.certainties(lowest, False)
-    assert plain < SURE_OF_COINED <= penned + 1e-6
+    lowest = np.array([[-50, 7, share, -50] for share in (0, 0.4, 1)], dtype=np.float32)
+    assert made.certainties(lowest).min() >= np.float32(SURE_OF_CALLED)
 
 
-@given(st.tuples(*[FLOATS] * 4), st.booleans(), st.integers(1, 10**6), st.integers(1, 10**6))
-def test_among_more_nobody_is_surer(
-    line: tuple[float, ...], is_tags: bool, few: int, many: int
-) -> None:
+@given(LINES)
+def test_scores_lie_between_those_of_both_kinds_of_prompt(line: tuple[float, ...]) -> None:
+    values, made = np.array([line], dtype=np.float32), ranker()
+    fixed = values[:, NAMES.index("score")]
+    tags, captions = made.tags.net(values, fixed)[0], made.captions.net(values, fixed)[0]
+    low, high = min(tags, captions), max(tags, captions)
+    assert low - 1e-4 <= made.scores(values)[0] <= high + 1e-4
+
+
+@given(LINES, st.integers(1, 10**6), st.integers(1, 10**6))
+def test_among_more_nobody_is_surer(line: tuple[float, ...], few: int, many: int) -> None:
     """What does not fit looks the better by chance the more of it there is."""
     values, made = np.array([line], dtype=np.float32), ranker()
     assert (
-        made.certainties(values, is_tags, max(few, many))[0]
-        <= made.certainties(values, is_tags, min(few, many))[0]
+        made.certainties(values, max(few, many))[0] <= made.certainties(values, min(few, many))[0]
     )
-    assert np.array_equal(
-        made.certainties(values, is_tags, 10), made.certainties(values, is_tags, 50)
-    )
+    assert np.array_equal(made.certainties(values, 10), made.certainties(values, 50))
 
 
 def test_nobody_gets_no_score() -> None:
-    assert ranker().scores(np.zeros((0, 4), dtype=np.float32), True).shape == (0,)
-    assert ranker().certainties(np.zeros((0, 4), dtype=np.float32), False).shape == (0,)
+    assert ranker().scores(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
+    assert ranker().certainties(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
 
 
 @pytest.mark.parametrize(

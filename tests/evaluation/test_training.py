@@ -118,7 +118,12 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
 
 
 def made_example(
-    kind: str, fold: int, right: int, owners: list[int], is_tags: bool = True, shift: float = 0.0
+    kind: str,
+    fold: int,
+    right: int,
+    owners: list[int],
+    tag_likeness: float = 1.0,
+    shift: float = 0.0,
 ) -> TrainingExample:
     rng = np.random.default_rng(fold * 100 + right + 1)
     features = rng.normal(size=(len(owners), len(FEATURES))).astype(np.float32)
@@ -127,12 +132,14 @@ def made_example(
         marks[right] = True
         features[right, :9] += 3
         features[right, -2:] += 3
+    features += np.float32(shift)
+    features[:, FEATURES.index("tag_likeness")] = tag_likeness
     return TrainingExample(
         kind,
-        is_tags,
+        tag_likeness,
         fold,
         frozenset((fold,)),
-        features + np.float32(shift),
+        features,
         marks,
         np.array(owners),
     )
@@ -141,14 +148,14 @@ def made_example(
 def examples() -> list[TrainingExample]:
     owners = [0, 1, 2, 3, 4] * 3
     return [
-        made_example(kind, fold, right, owners, is_tags)
+        made_example(kind, fold, right, owners, share)
         for fold in range(FOLDS)
         for right in range(4)
-        for is_tags, kind in ((True, "named"), (False, "stylus-choice"))
+        for share, kind in ((1.0, "named"), (0.0, "stylus-choice"))
     ] + [
-        made_example(kind, fold, -1, owners, is_tags)
+        made_example(kind, fold, -1, owners, share)
         for fold in range(FOLDS)
-        for is_tags, kind in ((True, "none:human-no-lora"), (False, "none:lexical"))
+        for share, kind in ((1.0, "none:human-no-lora"), (0.0, "none:lexical"))
     ]
 
 
@@ -160,8 +167,8 @@ def made() -> Ranker:
 def test_what_is_right_is_learnt_and_twice_the_same(made: Ranker) -> None:
     second = train(examples(), FEATURES)
     for each in examples():
-        scores = made.scores(each.features, each.is_tags)
-        assert np.array_equal(scores, second.scores(each.features, each.is_tags))
+        scores = made.scores(each.features)
+        assert np.array_equal(scores, second.scores(each.features))
         assert not each.right.any() or scores.argmax() == np.flatnonzero(each.right)[0]
 
 
@@ -201,7 +208,7 @@ def test_rescoring_puts_the_best_first_and_loses_nobody(made: Ranker) -> None:
         ),
         (),
     )
-    scores, sure = made.scores(features, True), made.certainties(features, True)
+    scores, sure = made.scores(features), made.certainties(features)
     again = with_scores(found, scores, sure)
     assert {each.key for each in again.found} == {each.key for each in found.found}
     assert [each.score for each in again.found] == sorted(
@@ -215,8 +222,9 @@ def test_rescoring_puts_the_best_first_and_loses_nobody(made: Ranker) -> None:
 def test_a_moved_half_makes_less_sure(made: Ranker) -> None:
     moved = with_midpoint(made, {"tags": 1.0, "captions": 0.0})
     features = examples()[0].features
-    assert (moved.certainties(features, True) <= made.certainties(features, True)).all()
-    assert np.array_equal(moved.certainties(features, False), made.certainties(features, False))
+    assert (moved.certainties(features) <= made.certainties(features)).all()
+    features[:, FEATURES.index("tag_likeness")] = 0
+    assert np.array_equal(moved.certainties(features), made.certainties(features))
 
 
 def test_without_prompts_for_nothing_no_half_moves() -> None:

@@ -336,10 +336,6 @@ def _rstrip(text: str, start: int, end: int) -> int:
     return start + len(text[start:end].rstrip())
 
 
-COMMAS_OF_A_TAG_PROMPT = 3
-WORDS_OF_A_TAG = 3
-
-
 @dataclass(frozen=True, slots=True)
 class Prompt:
     text: str
@@ -347,7 +343,6 @@ class Prompt:
     segments: tuple[PromptSegment, ...]
     user_tags: tuple[UserTag, ...]
     unresolved: bool  # wildcards or variants are in it: what will be generated is not known yet
-    is_tags: bool  # a list of short phrases between commas; else a caption
 
     def render(self) -> str:
         return "".join(token.text for token in self.tokens)
@@ -362,7 +357,6 @@ def parse_prompt(text: str) -> Prompt:
         segments=split(text, tokens, brackets),
         user_tags=user_tags(tokens),
         unresolved=brackets.variants or any(_is_wild(token) for token in tokens),
-        is_tags=_is_tags(tokens),
     )
 
 
@@ -372,20 +366,3 @@ def _is_wild(token: Token) -> bool:
             inner.kind == WILDCARD or "{" in inner.text for inner in tokenise(token.text[1:-1])
         )
     return token.kind == WILDCARD
-
-
-def _is_tags(tokens: Sequence[Token]) -> bool:
-    phrases = [0]
-    commas = 0
-    for token in tokens:
-        if token.kind in {COMMA, NEWLINE}:
-            commas += token.kind == COMMA
-            phrases.append(0)
-        elif token.kind in {TEXT, WILDCARD}:  # brackets and weights make no phrase longer
-            phrases[-1] += sum(any(map(str.isalnum, word)) for word in token.text.split())
-    lengths = sorted(length for length in phrases if length)
-    return (
-        commas >= COMMAS_OF_A_TAG_PROMPT
-        and bool(lengths)
-        and lengths[len(lengths) // 2] <= WORDS_OF_A_TAG
-    )

@@ -5,6 +5,7 @@ Phrases are compared by their words, so "Best-Quality" equals "best quality".
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -291,6 +292,35 @@ def _role(text: str) -> Role:
     return "boilerplate" if is_quality(text) else "content"
 
 
+EVEN = 0.5
+"""The tag-likeness of a prompt that is as much a sentence as a list."""
+
+_BY_PIECES, _BY_LENGTH, _BY_STOP_WORDS, _BASE = 2.0, -1.5, -5.0, 0.9
+"""Tells people's prompts from captions, by logarithms of counts."""
+
+MANY_PIECES = 5
+
+
+def tag_likeness(prompt: Prompt) -> float:
+    """How far a prompt is a list of tags: 0 for a sentence, 1 for a list.
+
+    Boilerplate does not count, so that quality words change nothing.
+    """
+    found = pieces(prompt)
+    if not found:
+        return 0.0
+    written = [WORD.findall(piece.text.lower()) for piece in found]
+    lengths = sorted(max(1, len(line)) for line in written)
+    stop_words = sum(word in STOP for line in written for word in line) / sum(lengths)
+    line = (
+        _BASE
+        + _BY_PIECES * math.log(min(len(found), MANY_PIECES))
+        + _BY_LENGTH * math.log(lengths[len(lengths) // 2])
+        + _BY_STOP_WORDS * stop_words
+    )
+    return 1.0 / (1.0 + math.exp(-line))
+
+
 Cut = Callable[[str], Iterator[tuple[int, int]]]
 """Finds the tasks of a sentence, as offsets."""
 
@@ -313,21 +343,22 @@ class Span:
 
 def spans(prompt: Prompt, cut: Cut = runs) -> tuple[Span, ...]:
     """Return the spans of a prompt; `cut` segments sentences, long tags are split by rules."""
+    is_tags = tag_likeness(prompt) >= EVEN
     return tuple(
         span
         for piece in pieces(prompt)
         if piece.role == "content" and piece.text.casefold() not in _RATINGS
-        for span in _of(prompt, piece, cut)
+        for span in _spans_of(prompt.text, piece, runs if is_tags else cut, is_tags)
         if content_words(span.text)
     )
 
 
-def _of(prompt: Prompt, piece: Piece, cut: Cut) -> Iterator[Span]:
-    if prompt.is_tags and len(piece.text.split()) <= LONGEST_TAG:
+def _spans_of(text: str, piece: Piece, cut: Cut, is_tag: bool) -> Iterator[Span]:
+    if is_tag and len(piece.text.split()) <= LONGEST_TAG:
         yield Span(piece.text, piece.start, piece.end, piece.segment)
         return
-    written = prompt.text[piece.start : piece.end]
-    for start, end in (runs if prompt.is_tags else cut)(written):
+    written = text[piece.start : piece.end]
+    for start, end in cut(written):
         yield Span(written[start:end], piece.start + start, piece.start + end, piece.segment)
 
 

@@ -157,16 +157,19 @@ _VERSION = re.compile(
 _OTHER_SCRIPT = re.compile(r"[^\W\x00-\u024f]{2,}")
 """A name in another script beside the Latin one: カラオケ karaokeroom."""
 
+_COMPOUND = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+"""The places inside "LunarPunk" and "ARWKnight" at which a word begins."""
+
 _GENERIC_WORDS = frozenset(
     """lora locon lyco lycori lycoris loha dora loras style styles character characters concept
     embedding model checkpoint version ver update updated new by from the of for trained training
     pony illustrious flux pdxl noobai sdxl beta alpha final test experimental release nsfw sfw
-    outfit outfits costume cosplay""".split()
+    outfit outfits costume cosplay ai""".split()
 )
 """Words of a name that do not occur in prompts."""
 
 MOST_PHRASE_WORDS = 6
-MOST_TRIGGERS = 16
+MOST_TRIGGERS = 40
 MOST_PARTS = 12
 MOST_TAGS = 24
 
@@ -176,7 +179,12 @@ _CHARACTERS = frozenset(("character", "person"))
 @lru_cache(maxsize=16_384)
 def name_phrases(name: str) -> tuple[tuple[str, ...], ...]:
     """Word sets that identify a name: the whole and each of its parts."""
-    parts = (name, *_PARTS.split(name)[:MOST_PARTS], *_OTHER_SCRIPT.findall(name)[:MOST_PARTS])
+    parts = (
+        name,
+        *_PARTS.split(name)[:MOST_PARTS],
+        *_OTHER_SCRIPT.findall(name)[:MOST_PARTS],
+        split_compounds(name),
+    )
     phrases = (tuple(dict.fromkeys(_specific(content_words(part)))) for part in parts)
     return tuple(
         dict.fromkeys(phrase for phrase in phrases if 0 < len(phrase) <= MOST_PHRASE_WORDS)
@@ -222,10 +230,23 @@ def trigger_phrases(entry: Entry) -> Iterator[tuple[str, ...]]:
     seen: set[tuple[str, ...]] = set()
     for trigger in entry.triggers[:MOST_TRIGGERS]:
         for piece in trigger.split(",")[:MOST_TRIGGERS]:
-            phrase = tuple(dict.fromkeys(content_words(piece)))
-            if phrase and len(phrase) <= MOST_PHRASE_WORDS and phrase not in seen:
-                seen.add(phrase)
-                yield phrase
+            for phrase in spellings(piece):
+                if len(phrase) <= MOST_PHRASE_WORDS and phrase not in seen:
+                    seen.add(phrase)
+                    yield phrase
+
+
+def spellings(piece: str) -> Iterator[tuple[str, ...]]:
+    """Yield the words of a trigger, and those of its parts if it is a compound."""
+    for text in (piece, split_compounds(piece)):
+        if phrase := tuple(dict.fromkeys(content_words(text))):
+            yield phrase
+
+
+def split_compounds(text: str) -> str:
+    """Return "Lunar Punk" for "LunarPunk"; empty if there is no compound."""
+    split = _COMPOUND.sub(" ", text)
+    return "" if split == text else split
 
 
 def _specific(words: list[str]) -> list[str]:

@@ -236,7 +236,7 @@ class ChoiceState(CompositionState):
             return f"the model says: {self.choice.pruned[candidate.key]}"
         if candidate.key not in self.choice.picks:
             return "the model did not choose it"
-        least = TRUSTED * needed(self.query.limits.strictness, self.query.prompt.is_tags)
+        least = TRUSTED * needed(self.query.limits.strictness)
         if is_mentioned(candidate.evidence) or self._sure(candidate) >= least:
             return ""
         return "only the model chose it, without other evidence"

@@ -39,18 +39,18 @@ from stylus_ext.selection.compose.tasks import (
 
 S = TypeVar("S", bound="CompositionState")
 
-CAPTION_AT_HALF = 0.5
-TAGS_AT_HALF = 0.5
 LOOSEST = 0.02
 STRICTEST = 0.98
 
 
-def needed(strictness: float, is_tags: bool) -> float:
-    """Least certainty of a pick: LOOSEST at 0, calibrated at 0.5, STRICTEST at 1."""
-    middle = TAGS_AT_HALF if is_tags else CAPTION_AT_HALF
+CALIBRATED = 0.5
+
+
+def needed(strictness: float) -> float:
+    """Least certainty of a pick: LOOSEST at 0, CALIBRATED at 0.5, STRICTEST at 1."""
     if strictness <= 0.5:  # noqa: PLR2004
-        return LOOSEST + (middle - LOOSEST) * strictness * 2
-    return middle + (STRICTEST - middle) * (strictness - 0.5) * 2
+        return LOOSEST + (CALIBRATED - LOOSEST) * strictness * 2
+    return CALIBRATED + (STRICTEST - CALIBRATED) * (strictness - 0.5) * 2
 
 
 MAX_CONSIDERED = 60
@@ -262,7 +262,7 @@ class CompositionState:
 
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate itself, whatever else is picked."""
-        least = needed(self.query.limits.strictness, self.query.prompt.is_tags)
+        least = needed(self.query.limits.strictness)
         reason = self._refusal(candidate)
         return reason or (uncertain(candidate, least) if self._sure(candidate) < least else "")
 

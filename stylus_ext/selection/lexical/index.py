@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.prompt.words import common_words
+from stylus_ext.core.prompt.words import common_words, content_words
 from stylus_ext.selection.lexical.attributes import FAMILY
 from stylus_ext.selection.lexical.segment import Floats, IndexSegment, Ints, Offsets, Sparse
 
@@ -19,6 +19,12 @@ Mask = NDArray[np.bool_]
 
 REFERENCE = 1500
 """Size of the catalogue with which weights and thresholds were found."""
+
+COINED = 6.0
+"""Least idf (nats) of a coined word, which hardly another card has."""
+
+MOST_JOINED = 3
+"""Neighbouring words of a prompt that a card may write as one."""
 
 NAME, TRIGGER = 0, 1
 """Kinds of phrases."""
@@ -52,6 +58,11 @@ class QueryWords:
         ]
         places, columns = np.array(known, dtype=np.int32).reshape(-1, 2).T
         return places, columns
+
+    def coined(self) -> Mask:
+        """Which words hardly another card has, and which are no common English."""
+        is_common = np.array([expected_cards(word) > 0 for word in self.words], dtype=bool)
+        return (self.idf >= COINED) & ~is_common
 
     @property
     def mass(self) -> float:
@@ -175,6 +186,18 @@ class LexicalIndex:
 
     def keys_of(self, rows: Ints) -> list[AdapterKey]:
         return [_parsed(self.key(row)) for row in rows.tolist()]
+
+    def words_of(self, text: str) -> list[str]:
+        """The content words of a text, and neighbours that a card writes as one word."""
+        words = content_words(text)
+        joined = (
+            "".join(words[start : start + length])
+            for length in range(2, MOST_JOINED + 1)
+            for start in range(len(words) - length + 1)
+        )
+        return words + [
+            word for word in joined if any(word in part.vocabulary for part in self.segments)
+        ]
 
     def weigh(self, words: Sequence[str]) -> QueryWords:
         """Each word once, with its idf."""

@@ -21,7 +21,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from stylus_ext.core.entry import Entry
-from stylus_ext.core.prompt.words import content_words, entry_names, trigger_phrases
+from stylus_ext.core.prompt.words import (
+    content_words,
+    entry_names,
+    split_compounds,
+    trigger_phrases,
+)
 from stylus_ext.selection.lexical.attributes import flags_of, labels_of
 
 Ints = NDArray[np.int32]
@@ -130,7 +135,12 @@ class _Builder:
         self.flags.append(flags_of(entry))
         self.downloads.append(card.downloads or 0)
         self.labels.add(row, [known.setdefault(name, len(known)) for name in labels_of(entry)])
-        texts = (card.name, ", ".join(entry.triggers), ", ".join(card.tags), entry.text)
+        texts = (
+            f"{card.name} {split_compounds(card.name)}",
+            ", ".join((*entry.triggers, *map(split_compounds, entry.triggers))),
+            ", ".join(card.tags),
+            entry.text,
+        )
         for number, text in enumerate(texts):
             self.card.add(row, self.columns(content_words(text)), number)
         example = self.example_starts[-1]
@@ -236,7 +246,7 @@ def _frequency(built: _Builder, size: int, words: int) -> Ints:
     return np.bincount(np.unique(pairs) // max(size, 1), minlength=words).astype(np.int32)
 
 
-FORMAT = 7
+FORMAT = 8
 
 
 def save(segment: IndexSegment, folder: Path) -> None:

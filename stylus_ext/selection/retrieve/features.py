@@ -45,6 +45,7 @@ _WORDS = (
     "example_mean",
     "either_share",
     "example_number",
+    "document",
 )
 _FLAGS = {
     "character": attributes.CHARACTER,
@@ -52,7 +53,7 @@ _FLAGS = {
     "tool": attributes.UTILITY | attributes.SLIDER | attributes.SPEED,
     "weak": attributes.WEAK,
 }
-_NAMES = ("name_rarity", "name_words", "trigger_rarity")
+_NAMES = ("name_rarity", "name_words", "trigger_rarity", "called")
 SPAN_FEATURES = (
     "covered",
     "covered_all",
@@ -66,8 +67,8 @@ SPAN_FEATURES = (
     "alike_covered",
 )
 _GENERIC = ("title_usual", "text_usual")
-_PROMPT = ("words", "mass", "spans", "has_syntax")
-COMPARED = (*MAIN[:8], "card_share", "example_share")
+_PROMPT = ("words", "mass", "spans", "tag_likeness")
+COMPARED = (*MAIN[:8], "card_share", "example_share", "document")
 """Columns that are also given as the distance below the best of all rows."""
 
 FEATURES = (
@@ -85,6 +86,12 @@ FEATURES = (
 """The columns of `Features.values`; the weights in data/ranker.json are for these names. `score`
 comes from the fixed weights, `lead` is its distance above the tenth best.
 """
+
+CALLED = 9.0
+"""Least idf mass (nats) of a name or trigger of several words that can mean nothing else."""
+
+SHORTEST_CALLED, SHORTEST_UNSPACED = 5, 2
+"""Least letters of a single coined word, in scripts with spaces and without."""
 
 LEAD_RANK = 10
 """A lead is the distance to this rank: chance matches are not far above it in any catalogue."""
@@ -146,10 +153,12 @@ def features(
         examples.count,
         examples.second / words.scale,
         examples.mean / words.scale,
-        ((hit | examples.words) * words.idf[:, None]).sum(axis=0) / mass,
+        ((hit | (examples.holders > 0)) * words.idf[:, None]).sum(axis=0) / mass,
         examples.number,
+        _document_score(words, impacts, examples.holders),
         *(np.not_equal(lexical.flags[rows] & flag, 0) for flag in _FLAGS.values()),
         *_rarities(matches, rows),
+        _highest_by_row(matches, rows, matches.masses, called(query, matches)),
         *span_features(
             coverage[:ranked], closeness[:ranked], meaning[:ranked], query.ranked_embedded
         ),
@@ -157,19 +166,20 @@ def features(
         texts[1],
         *(
             np.full(len(rows), value)
-            for value in (len(words.words), words.mass, ranked, query.has_syntax)
+            for value in (len(words.words), words.mass, ranked, query.tag_likeness)
         ),
     )
     known = np.concatenate([main, np.stack(more, axis=1).astype(np.float32)], axis=1)
     below = distance_to_best(known[:, [FEATURES.index(name) for name in COMPARED]])
-    score = fixed_score(main, query.is_tags)
+    score = fixed_score(main, query.tag_likeness)
     lead = score - tenth(score[None])[0]
     values = np.concatenate([known, below, np.stack((score, lead), axis=1)], axis=1)
     return Features(rows, values, coverage, closeness)
 
 
-def fixed_score(main: Floats, is_tags: bool) -> Floats:
-    return (main @ (TAG_WEIGHTS if is_tags else CAPTION_WEIGHTS)).astype(np.float32)
+def fixed_score(main: Floats, tag_likeness: float) -> Floats:
+    weights = tag_likeness * TAG_WEIGHTS + (1.0 - tag_likeness) * CAPTION_WEIGHTS
+    return (main @ weights).astype(np.float32)
 
 
 def distance_to_best(values: Floats) -> Floats:
@@ -249,6 +259,44 @@ def _exact(query: RetrievalQuery, rows: Ints, matches: NameMatches) -> Floats:
     return _highest_by_row(matches, rows, matches.masses, is_span)
 
 
+def called(query: RetrievalQuery, matches: NameMatches) -> Mask:
+    """Which names and triggers stand in the prompt word for word and can mean nothing else.
+
+    Of one word: a long one that is coined. Of several: side by side, and rare together.
+    """
+    coined = query.words.coined()
+    is_long = np.array([_is_long(word) for word in query.words.words], dtype=bool)
+    several = matches.lengths > 1
+    alone = ~several & (matches.words & (coined & is_long)).any(axis=1)
+    together = several & (matches.masses >= CALLED) & (matches.words & coined).any(axis=1)
+    for at in np.flatnonzero(together):
+        together[at] = _side_by_side(query.order, np.flatnonzero(matches.words[at]))
+    return alone | together
+
+
+def _is_long(word: str) -> bool:
+    return len(word) >= (SHORTEST_CALLED if word.isascii() else SHORTEST_UNSPACED)
+
+
+def _side_by_side(order: Sequence[Ints], places: Ints) -> bool:
+    """Whether some phrase of the prompt has exactly these words next to each other."""
+    length = len(places)
+    return any(
+        set(line[start : start + length]) == set(places)
+        for line in order
+        for start in range(len(line) - length + 1)
+    )
+
+
+def _document_score(words: QueryWords, impacts: Floats, holders: Floats) -> Floats:
+    """BM25 of the card and all its examples as one text."""
+    idf = words.idf[:, None]
+    saturated = np.minimum(impacts / np.maximum(idf, 1e-6), SATURATION + 0.99)
+    counts = SATURATION * saturated / (SATURATION + 1.0 - saturated) + holders
+    scores = idf * (SATURATION + 1.0) * counts / (counts + SATURATION)
+    return np.asarray(scores.sum(axis=0) / words.scale, dtype=np.float32)
+
+
 def _coverage(query: RetrievalQuery, impacts: Floats) -> Floats:
     """The share of a span's idf mass that is in the card; strong fields count most."""
     out = np.zeros((len(query.spans), impacts.shape[1]), dtype=np.float32)
@@ -275,8 +323,8 @@ class ExampleScores:
     """The most words of the query that one example has."""
     number: Floats
     """How many examples there are."""
-    words: NDArray[np.bool_]
-    """One line per word: whether any example has it."""
+    holders: Floats
+    """One line per word: how many examples have it."""
 
 
 def example_scores(
@@ -285,8 +333,8 @@ def example_scores(
     best, second, mean, together, mass, rarest, count, number = np.zeros(
         (8, len(rows)), dtype=np.float32
     )
-    has_word = np.zeros((len(words.words), len(rows)), dtype=bool)
-    out = ExampleScores(best, second, mean, together, mass, rarest, count, number, has_word)
+    holders = np.zeros((len(words.words), len(rows)), dtype=np.float32)
+    out = ExampleScores(best, second, mean, together, mass, rarest, count, number, holders)
     base = 0
     for segment in segments:
         inside = np.flatnonzero((rows >= base) & (rows < base + len(segment.keys)))
@@ -326,4 +374,4 @@ def _score_examples(
     order = np.lexsort((-total, np.repeat(np.arange(len(some)), counts)))
     several = counts > 1
     out.second[into[several]] = total[order][begins[several] + 1]
-    out.words[np.ix_(places, into)] = np.logical_or.reduceat(has_word, begins, axis=1)
+    out.holders[np.ix_(places, into)] = np.add.reduceat(has_word, begins, axis=1, dtype=np.float32)

@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from stylus_ext.core.composition import Evidence
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.ports import Embedder, Matrix, Query
-from stylus_ext.core.prompt.parse import BRACE_OPEN, COMMA, ROUND_OPEN, SQUARE_OPEN
-from stylus_ext.core.prompt.phrases import Span, is_count, is_quality, phrases, pieces, spans
+from stylus_ext.core.prompt.phrases import (
+    EVEN,
+    Span,
+    is_count,
+    is_quality,
+    phrases,
+    pieces,
+    spans,
+    tag_likeness,
+)
 from stylus_ext.core.prompt.segmenter import Segmenter, segmenter_of
-from stylus_ext.core.prompt.words import content_words, entry_names
+from stylus_ext.core.prompt.words import content_words, entry_names, spellings
 from stylus_ext.selection.lexical.index import LexicalIndex, QueryWords
 
 MAX_EMBEDDED_SPANS = 12
@@ -28,8 +36,6 @@ MAX_EMBEDDED_TASKS = 6
 
 MAX_CHARACTERS = 4_000
 """A model reads far fewer."""
-
-_PROMPT_SYNTAX = frozenset((COMMA, ROUND_OPEN, SQUARE_OPEN, BRACE_OPEN))
 
 _GENERIC_PROMPTS = (
     "a man standing in a room",
@@ -59,10 +65,10 @@ def caption_segmenter() -> Segmenter:
 class RetrievalQuery:
     """`span_words[i]` index `words`; `span_vectors` belong to the spans in `embedded`."""
 
-    is_tags: bool
-    has_syntax: bool
-    """Commas or brackets, which prompts have and sentences seldom do."""
+    tag_likeness: float
     words: QueryWords
+    order: tuple[NDArray[np.int64], ...]
+    """The words of each phrase, as they follow each other."""
     spans: tuple[Span, ...]
     span_words: tuple[NDArray[np.int64], ...]
     vector: Matrix
@@ -77,15 +83,20 @@ class RetrievalQuery:
     """Numbers of the spans that an adapter could serve."""
 
     @property
+    def is_tags(self) -> bool:
+        return self.tag_likeness >= EVEN
+
+    @property
     def ranked_embedded(self) -> tuple[int, ...]:
         return tuple(number for number in self.embedded if number < self.ranked_spans)
 
 
 def retrieval_query(query: Query, index: LexicalIndex, embedder: Embedder) -> RetrievalQuery:
     prompt = query.prompt
-    text = ", ".join(phrase.text for phrase in phrases(prompt))[:MAX_CHARACTERS]
-    content = ", ".join(piece.text for piece in pieces(prompt))[:MAX_CHARACTERS] or text
-    words = index.weigh(content_words(text))
+    written = [piece.text for piece in pieces(prompt) or phrases(prompt)]
+    content = ", ".join(written)[:MAX_CHARACTERS]
+    lines = [index.words_of(text) for text in content.split(", ")]
+    words = index.weigh([word for line in lines for word in line])
     places = {word: place for place, word in enumerate(words.words)}
     rule_spans, task_spans = spans(prompt), spans(prompt, caption_segmenter())
     numbers = {
@@ -94,7 +105,7 @@ def retrieval_query(query: Query, index: LexicalIndex, embedder: Embedder) -> Re
     found = tuple(numbers)
     span_words = tuple(
         np.array(
-            [places[word] for word in dict.fromkeys(content_words(span.text)) if word in places],
+            [places[word] for word in dict.fromkeys(index.words_of(span.text)) if word in places],
             dtype=np.int64,
         )
         for span in found
@@ -105,9 +116,9 @@ def retrieval_query(query: Query, index: LexicalIndex, embedder: Embedder) -> Re
     embedded += _rarest(found, weights, range(rule_count, len(found)), MAX_EMBEDDED_TASKS)
     vector = embedder.embed([content])
     return RetrievalQuery(
-        is_tags=prompt.is_tags,
-        has_syntax=any(token.kind in _PROMPT_SYNTAX for token in prompt.tokens),
+        tag_likeness=tag_likeness(prompt),
         words=words,
+        order=tuple(np.array([places[word] for word in line], dtype=np.int64) for line in lines),
         spans=found,
         span_words=span_words,
         vector=vector,
@@ -222,11 +233,11 @@ class EvidenceFinder:
         """The names and triggers of an entry whose words are all in the prompt."""
         names = [name for name in entry_names(entry) if self.words.issuperset(name)]
         written = (piece.strip() for trigger in entry.triggers for piece in trigger.split(","))
-        triggers = [(piece, tuple(content_words(piece))) for piece in written]
+        triggers = [(piece, words) for piece in written for words in spellings(piece)]
         present = [
             (piece, words)
             for piece, words in triggers
-            if words and self.words.issuperset(words) and not (is_count(piece) or is_quality(piece))
+            if self.words.issuperset(words) and not (is_count(piece) or is_quality(piece))
         ]
         # Identity comes before clothing: the first trigger, or one with a word of the name.
         own = set(content_words(entry.card.name))

@@ -88,17 +88,17 @@ class HybridRetriever:
         tasks = tuple(parsed.spans[number] for number in parsed.tasks)
         return Candidates(best, tasks, confidence(best), tuple(refused[:MAX_REFUSED]))
 
-    def _scores(self, found: Features, query: RetrievalQuery) -> Floats:
-        return ranker().scores(found.values, query.is_tags)
+    def _scores(self, found: Features, query: RetrievalQuery) -> Floats:  # noqa: ARG002
+        return ranker().scores(found.values)
 
     def _certainties(
         self,
         found: Features,
         scores: Floats,  # noqa: ARG002
-        query: RetrievalQuery,
+        query: RetrievalQuery,  # noqa: ARG002
         among: int,
     ) -> Floats:
-        return ranker().certainties(found.values, query.is_tags, among)
+        return ranker().certainties(found.values, among)
 
     def _ranked(
         self,

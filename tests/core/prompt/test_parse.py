@@ -57,35 +57,6 @@ def _seconds(text: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_tags"),
-    [
-        ("", False),
-        ("a cat", False),
-        ("1girl, solo, red hair, smile", True),
-        ("1girl,solo,red_hair,smile,", True),
-        ("a, b, c", False),
-        (
-            (
-                "A large dog, wet from the rain, runs over the green field, chasing after a small"
-                " ball, happy as can be"
-            ),
-            False,
-        ),
-        (
-            "masterpiece, best quality, a girl who walks through the rain at night, city lights",
-            True,
-        ),
-        ("1girl, <lora:some thing with many words:1>, smile, hat", True),
-        ("a cat # one, two, three, four", False),
-        ("猫，犬，鳥，魚", True),
-        (",,,,", False),
-    ],
-)
-def test_a_tag_prompt_is_told_from_a_caption(text: str, is_tags: bool) -> None:
-    assert parse_prompt(text).is_tags is is_tags
-
-
-@pytest.mark.parametrize(
     ("text", "unresolved"),
     [
         ("a cat", False),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from stylus_ext.core.prompt.phrases import is_count, is_fault, is_quality
+from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.prompt.phrases import EVEN, is_count, is_fault, is_quality, tag_likeness
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,46 @@ def test_faults(phrase: str) -> None:
 )
 def test_no_faults(phrase: str) -> None:
     assert not is_fault(phrase)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_tags"),
+    [
+        ("", False),
+        ("masterpiece, best quality", False),
+        ("a cat", False),
+        ("a painting of a corgi on the wall, 8k", False),
+        ("1girl, solo, red hair, smile", True),
+        ("1girl,solo,red_hair,smile,", True),
+        ("logo of a wolf, vector, minimalist", True),
+        (
+            "A large dog, wet from the rain, runs over the green field, chasing after a small"
+            " ball, happy as can be",
+            False,
+        ),
+        ("1girl, <lora:some thing with many words:1>, smile, hat", True),
+        ("a cat # one, two, three, four", False),
+        ("猫，犬，鳥，魚", True),
+        (",,,,", False),
+    ],
+)
+def test_a_list_of_tags_is_told_from_a_sentence(text: str, is_tags: bool) -> None:
+    assert (tag_likeness(parse_prompt(text)) >= EVEN) is is_tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a robot playing chess with an old man", "1girl, qipao, smile", "princess zelda, botw", "owl"],
+)
+def test_quality_words_brackets_and_capitals_do_not_change_tag_likeness(text: str) -> None:
+    plain = tag_likeness(parse_prompt(text))
+    first, _, rest = text.partition(" ")
+    for other in (
+        f"{text}, masterpiece, best quality, highly detailed",
+        f"score_9, score_8_up, {text}",
+        f"{text}, 8k",
+        f"({first}:1.2) {rest}" if rest else f"({first}:1.2)",
+        text.upper(),
+        f"{text}.",
+    ):
+        assert tag_likeness(parse_prompt(other)) == pytest.approx(plain), other

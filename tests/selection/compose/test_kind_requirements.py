@@ -16,10 +16,9 @@ from stylus_ext.core.prompt.words import words
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import CLOSE_ENOUGH, DISTINCTIVE, is_mentioned, refusal
 from stylus_ext.selection.compose.rules import (
-    CAPTION_AT_HALF,
+    CALIBRATED,
     LOOSEST,
     STRICTEST,
-    TAGS_AT_HALF,
     needed,
 )
 from stylus_ext.selection.compose.tasks import pick_reason, uncertain
@@ -163,14 +162,13 @@ class TestReasons:
 
 class TestThresholds:
     def test_the_middle_is_what_was_measured(self) -> None:
-        assert needed(0.5, is_tags=True) == TAGS_AT_HALF
-        assert needed(0.5, is_tags=False) == CAPTION_AT_HALF
+        assert needed(0.5) == CALIBRATED
 
     def test_the_ends(self) -> None:
-        assert needed(0.0, is_tags=True) == LOOSEST
-        assert needed(1.0, is_tags=False) == STRICTEST
+        assert needed(0.0) == LOOSEST
+        assert needed(1.0) == STRICTEST
 
-    @given(st.floats(0, 1), st.floats(0, 1), st.booleans())
-    def test_stricter_never_needs_less(self, one: float, other: float, is_tags: bool) -> None:
+    @given(st.floats(0, 1), st.floats(0, 1))
+    def test_stricter_never_needs_less(self, one: float, other: float) -> None:
         low, high = sorted((one, other))
-        assert 0 < needed(low, is_tags) <= needed(high, is_tags) + 1e-12 < 1
+        assert 0 < needed(low) <= needed(high) + 1e-12 < 1

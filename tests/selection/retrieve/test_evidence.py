@@ -39,8 +39,9 @@ class TestFeatures:
         assert ranker().features == FEATURES
         assert found.values.shape[1] == len(FEATURES)
         assert len(MAIN) == len(TAG_WEIGHTS) == len(CAPTION_WEIGHTS)
+        weights = put.tag_likeness * TAG_WEIGHTS + (1 - put.tag_likeness) * CAPTION_WEIGHTS
         assert column(found, "score") == pytest.approx(
-            found.values[:, : len(MAIN)] @ CAPTION_WEIGHTS, rel=1e-5
+            found.values[:, : len(MAIN)] @ weights, rel=1e-5
         )
 
     def test_a_lead_is_over_the_tenth(self, house: House) -> None:
@@ -86,7 +87,7 @@ class TestFeatures:
         put, found, _ = asked(house, "masterpiece, best quality")
         assert put.spans == ()
         assert np.isfinite(found.values).all()
-        assert np.isfinite(ranker().certainties(found.values, put.is_tags)).all()
+        assert np.isfinite(ranker().certainties(found.values)).all()
 
 
 class TestQuestion:
@@ -102,18 +103,6 @@ class TestQuestion:
         put, _, _ = asked(house, "teapot, train, teapot, fog")
         assert put.embedded == (0, 1, 3)
 
-    @pytest.mark.parametrize(
-        ("prompt", "has_syntax"),
-        [
-            ("a fox in the snow", False),
-            ("a fox, in the snow", True),
-            ("a (fox:1.2) in the snow", True),
-            ("a fox [in the snow]", True),
-        ],
-    )
-    def test_prompt_syntax(self, house: House, prompt: str, has_syntax: bool) -> None:
-        assert asked(house, prompt)[0].has_syntax is has_syntax
-
     def test_networks_are_no_words(self, house: House) -> None:
         put, _, _ = asked(house, "a fox <lora:teapot:1>")
         assert "teapot" not in put.words.words
@@ -122,22 +111,12 @@ class TestQuestion:
 class TestSurety:
     def test_between_nothing_and_certainty(self, house: House) -> None:
         put, found, _ = asked(house, "mira vanthal, goggles, castle, fog")
-        sure = ranker().certainties(found.values, put.is_tags)
+        sure = ranker().certainties(found.values)
         assert 0 <= sure.min() <= sure.max() <= 1
-
-    def test_a_penned_caption_must_be_surer(self, house: House) -> None:
-        _, found, rows = asked(house, "a copper train in the fog")
-        penned = found.values.copy()
-        penned[:, FEATURES.index("has_syntax")] = 1
-        train = rows["civitai:3"]
-        assert (
-            ranker().certainties(found.values, False)[train]
-            > ranker().certainties(penned, False)[train]
-        )
 
     def test_nothing_found_nothing_sure(self, house: House) -> None:
         _, found, _ = asked(house, "a fox")
-        assert ranker().certainties(found.values[:0], False).shape == (0,)
+        assert ranker().certainties(found.values[:0]).shape == (0,)
         assert confidence(()) == 0.0
 
     def test_nobody_to_look_at_has_no_features(self, house: House) -> None:

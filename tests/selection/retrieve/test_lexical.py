@@ -91,7 +91,7 @@ def test_the_best_example_and_all_together() -> None:
         max(float(asked.idf[:2].sum()), float(asked.idf[2:].sum()))
     )
     assert said.rarest[0] == pytest.approx(float(asked.idf.max()))
-    assert said.words.tolist() == [[True, False]] * 4
+    assert said.holders.tolist() == [[1, 0]] * 4
     assert said.best[1] == said.together[1] == 0
 
 

@@ -194,7 +194,7 @@ class TestSurety:
         speaks for a row.
         """
         rng = np.random.default_rng(3)
-        line = ranker().of(is_tags).line
+        line = (ranker().tags if is_tags else ranker().captions).line
         looked_at = {
             name for name, weight in zip(FEATURES, line.weights, strict=True) if weight > 0
         }
@@ -203,7 +203,7 @@ class TestSurety:
             "words",
             "mass",
             "spans",
-            "has_syntax",
+            "tag_likeness",
             "title_usual",
             "text_usual",
             "character",
