@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates
 from stylus_ext.core.ports import Composer, Progress, Query, Retriever
 from stylus_ext.core.prompt.phrases import EVEN, tag_likeness
@@ -38,12 +39,14 @@ from stylus_ext.evaluation.selection import (
     write_ranking,
 )
 from stylus_ext.selection.lexical.segment import Floats
-from stylus_ext.selection.ranker import Ranker, values_of
+from stylus_ext.selection.ranker import SURE_OF_CALLED, Ranker, values_of
 from stylus_ext.selection.retrieve.features import FEATURES
 from stylus_ext.selection.retrieve.retrievers import confidence
 
 DEPTH = 400
 """How many candidates of a prompt the ranker may reorder."""
+
+_CALLED = FEATURES.index("called")
 
 KEPT, RANKED, COMPOSED = 100, 160, 60
 ALONE = {"captions": 0.956, "tags": 0.97}
@@ -62,20 +65,21 @@ class EvaluatedQuery:
     ranking: tuple[str, ...]
     found: Candidates
 
-    tag_likeness: float
+    tag_likeness: float = 0.0
+    called: frozenset[AdapterKey] = frozenset()
 
     def moved(self, shift: Mapping[str, float]) -> EvaluatedQuery:
         """Return the result with the confidences of the moved lines."""
         by = self.tag_likeness * shift["tags"] + (1 - self.tag_likeness) * shift["captions"]
         found = tuple(
-            replace(
-                candidate,
-                evidence=replace(candidate.evidence, sure=_moved(candidate.evidence.sure, by)),
-            )
-            for candidate in self.found.found
+            _with_certainty(candidate, self._moved(candidate, by)) for candidate in self.found.found
         )
-        sure = _moved(self.found.confidence, by)
-        return replace(self, found=replace(self.found, found=found, confidence=sure))
+        return replace(self, found=replace(self.found, found=found, confidence=confidence(found)))
+
+    def _moved(self, candidate: Candidate, by: float) -> float:
+        """The certainty after a move of the line; what is called stays sure."""
+        sure = float(1 / (1 + np.exp(by - _logit(candidate.evidence.sure))))
+        return max(sure, SURE_OF_CALLED) if candidate.key in self.called else sure
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def fold_results(
 def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterator[EvaluatedQuery]:
     for result in results:
         if not result.ids:  # no numbers, no columns
-            yield EvaluatedQuery(result.record, result.query, (), result.found, 0.0)
+            yield EvaluatedQuery(result.record, result.query, (), result.found)
             continue
         example = result.example
         ranker = rankers[example.fold]
@@ -127,6 +131,11 @@ def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterat
             tuple(result.ids[place] for place in order),
             replace(found, found=found.found[:COMPOSED]),
             example.tag_likeness,
+            frozenset(
+                candidate.key
+                for candidate, values in zip(result.found.found, example.features, strict=False)
+                if values[_CALLED] > 0
+            ),
         )
 
 
@@ -163,8 +172,9 @@ def shifts(evaluated: Sequence[EvaluatedQuery], composer: Composer) -> dict[str,
             if kind_of(result.record) in kinds:
                 loose = replace(result.query, limits=replace(result.query.limits, strictness=0.0))
                 picks = composer.compose(loose, result.found).picks
-                surest = _logit(max((pick.score for pick in picks), default=0.0))
-                best[regime].append((result.tag_likeness, surest))
+                if not any(pick.key in result.called for pick in picks):
+                    surest = _logit(max((pick.score for pick in picks), default=0.0))
+                    best[regime].append((result.tag_likeness, surest))
     captions = _quantile([sure for _, sure in best["captions"]], ALONE["captions"])
     # Prompts between both regimes get a part of each shift.
     left = [
@@ -197,10 +207,6 @@ def runs_of(evaluated: Iterable[EvaluatedQuery], composer: Composer) -> Iterator
     for result in evaluated:
         picked = ids_of(composer.compose(result.query, result.found).picks)
         yield Run(str(result.record["id"]), result.ranking, result.found.confidence, picked)
-
-
-def _moved(sure: float, move: float) -> float:
-    return float(1 / (1 + np.exp(move - _logit(sure))))
 
 
 def run_training(

@@ -130,8 +130,11 @@ TAGS = TrainingOptions(
     2e-3,
     14,
     3,
-    0.0,
-    ("score", "name", "trigger", "exact", "name_rarity", "trigger_rarity", "best_example"),
+    0.3,
+    (
+        ("score", "lead", "name", "trigger", "exact", "name_rarity", "trigger_rarity")
+        + ("best_example", "document")
+    ),
     ("none:human-no-lora",),
     ("named", "human-lora-use:lora-page-multi"),
 )

@@ -100,8 +100,7 @@ class PickOrder:
         def order(candidate: Candidate) -> tuple[bool, bool, bool, float, bool]:
             family = candidate.entry.family
             return (
-                family == UNKNOWN,
-                self.limits.family == ANY and family != leading,
+                self.limits.family == ANY and family not in (leading, UNKNOWN),
                 self.places[candidate.key] not in coined,
                 -candidate.evidence.sure,
                 is_partial(family, self.limits.family),
@@ -284,7 +283,7 @@ class CompositionState:
 
     def _other_family(self, family: str) -> str:
         """If no family is set, the first pick decides."""
-        if self.query.limits.family != ANY or self.family in ("", family):
+        if self.query.limits.family != ANY or self.family in ("", family) or family == UNKNOWN:
             return ""
         if not is_partial(family, self.family):
             return f"{needs(family)}; the other picks are for {display_name(self.family)}"
@@ -334,7 +333,8 @@ class CompositionState:
             self.unrequested.add(candidate.key)
         self.picks.append(self._made(candidate, start))
         self.styles += entry.kind == "style"
-        self.family = self.family or entry.family
+        if entry.family != UNKNOWN:
+            self.family = self.family or entry.family
 
     def _made(self, candidate: Candidate, start: int) -> Pick:
         entry, evidence = candidate.entry, candidate.evidence

@@ -20,8 +20,8 @@ Mask = NDArray[np.bool_]
 REFERENCE = 1500
 """Size of the catalogue with which weights and thresholds were found."""
 
-COINED = 6.0
-"""Least idf (nats) of a coined word, which hardly another card has."""
+COINED = 5.0
+"""Least idf (nats) of a coined word, which few other cards have."""
 
 MOST_JOINED = 3
 """Neighbouring words of a prompt that a card may write as one."""
@@ -60,9 +60,12 @@ class QueryWords:
         return places, columns
 
     def coined(self) -> Mask:
-        """Which words hardly another card has, and which are no common English."""
-        is_common = np.array([expected_cards(word) > 0 for word in self.words], dtype=bool)
-        return (self.idf >= COINED) & ~is_common
+        """Which words few cards have, and which are no common English."""
+        return (self.idf >= COINED) & ~self.everyday()
+
+    def everyday(self) -> Mask:
+        """Which words are common English."""
+        return np.array([word in common_words() for word in self.words], dtype=bool)
 
     @property
     def mass(self) -> float:
