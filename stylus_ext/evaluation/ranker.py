@@ -132,8 +132,8 @@ TAGS = TrainingOptions(
     3,
     0.3,
     (
-        ("score", "lead", "name", "trigger", "exact", "name_rarity", "trigger_rarity")
-        + ("best_example", "document")
+        ("score", "lead", "name_worth", "trigger_worth", "exact_worth", "name_rarity")
+        + ("trigger_rarity", "best_example", "document")
     ),
     ("none:human-no-lora",),
     ("named", "human-lora-use:lora-page-multi"),

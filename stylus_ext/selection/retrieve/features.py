@@ -53,7 +53,12 @@ _FLAGS = {
     "tool": attributes.UTILITY | attributes.SLIDER | attributes.SPEED,
     "weak": attributes.WEAK,
 }
-_NAMES = ("name_rarity", "name_words", "trigger_rarity", "called")
+_NAMES = ("name_rarity", "name_words", "trigger_rarity") + (
+    "name_worth",
+    "trigger_worth",
+    "exact_worth",
+    "called",
+)
 SPAN_FEATURES = (
     "covered",
     "covered_all",
@@ -130,7 +135,7 @@ def features(
     closeness, meaning = np.zeros((2, len(query.spans), len(rows)), dtype=np.float32)
     closeness[list(query.embedded)], meaning[list(query.embedded)] = titles[2:], texts[2:]
     coverage, ranked = _coverage(query, impacts), query.ranked_spans
-    worths = _worths(words, matches)
+    worths, is_span = _worths(words, matches), _whole_spans(query, matches)
     main = np.stack(
         (
             impacts.sum(axis=0) / words.scale,
@@ -138,10 +143,10 @@ def features(
             examples.together / words.scale,
             titles[0],
             texts[0],
-            np.sqrt(_highest(matches, NAME, rows, worths)),
-            np.sqrt(_highest(matches, TRIGGER, rows, worths)),
+            np.sqrt(_highest(matches, NAME, rows, matches.masses)),
+            np.sqrt(_highest(matches, TRIGGER, rows, matches.masses)),
             closeness[:ranked].max(axis=0, initial=0.0),
-            np.sqrt(_exact(query, rows, matches, worths)),
+            np.sqrt(_highest_by_row(matches, rows, matches.masses, is_span)),
         ),
         axis=1,
     ).astype(np.float32)
@@ -161,7 +166,10 @@ def features(
         examples.number,
         _document_score(words, impacts, examples.holders),
         *(np.not_equal(lexical.flags[rows] & flag, 0) for flag in _FLAGS.values()),
-        *_rarities(matches, rows, worths),
+        *_rarities(matches, rows),
+        np.sqrt(_highest(matches, NAME, rows, worths)),
+        np.sqrt(_highest(matches, TRIGGER, rows, worths)),
+        np.sqrt(_highest_by_row(matches, rows, worths, is_span)),
         _highest_by_row(matches, rows, matches.masses, called(query, matches)),
         *span_features(
             coverage[:ranked], closeness[:ranked], meaning[:ranked], query.ranked_embedded
@@ -239,8 +247,8 @@ def _worths(words: QueryWords, matches: NameMatches) -> Floats:
     return worths
 
 
-def _rarities(matches: NameMatches, rows: Ints, worths: Floats) -> Iterator[Floats]:
-    rarity = worths / np.maximum(matches.lengths, 1)
+def _rarities(matches: NameMatches, rows: Ints) -> Iterator[Floats]:
+    rarity = matches.masses / np.maximum(matches.lengths, 1)
     yield _highest(matches, NAME, rows, rarity)
     yield _highest(matches, NAME, rows, matches.lengths.astype(np.float32))
     yield _highest(matches, TRIGGER, rows, rarity)
@@ -259,15 +267,15 @@ def _highest_by_row(matches: NameMatches, rows: Ints, values: Floats, among: Mas
     return out
 
 
-def _exact(query: RetrievalQuery, rows: Ints, matches: NameMatches, worths: Floats) -> Floats:
-    """The worth of a name or trigger that is a whole span, which is then meant as a name."""
+def _whole_spans(query: RetrievalQuery, matches: NameMatches) -> Mask:
+    """Which names and triggers are a whole span, which is then meant as a name."""
     is_span = np.zeros(len(matches.rows), dtype=bool)
     lengths = matches.words.sum(axis=1)
     for places in query.span_words[: query.ranked_spans]:
         inside = matches.words[:, places].sum(axis=1) == lengths
         mass = float(query.words.idf[places].sum())
         is_span |= inside & np.isclose(matches.masses, mass, rtol=1e-4)
-    return _highest_by_row(matches, rows, worths, is_span)
+    return is_span
 
 
 def called(query: RetrievalQuery, matches: NameMatches) -> Mask:
