@@ -60,6 +60,9 @@ _HYPE = re.compile(
     r"|perfect(?:ly)?|high[- ]quality|masterpiece)\b[ ,]*",
     re.IGNORECASE,
 )
+_CARD_VERSION = 1
+"""Fixed: new rules must not make anybody pay again for a description by a model."""
+
 _VERSION = re.compile(r"\s*\b(?:v|ver\.?|version)\s?\d+(?:\.\d+)*\b", re.IGNORECASE)
 _INSTRUCTIONS = re.compile(
     r"\b(?:ignor\w+|disregard\w*|forget\w*|override\w*)\b.{0,40}\b(?:rules?|instructions?|above|previous|prompts?|everything)\b"
@@ -161,7 +164,8 @@ class LlmRefiner:
     def fingerprint(self, card: AdapterCard) -> str:
         """A hash of what the prompt is made of; the model is in `source`."""
         images = [example.image for example in card.examples]
-        parts = f"{VERSION}\0{card_fingerprint(card)}\0{card.base_model}\0{card.preview}\0{images}"
+        stated = card_fingerprint(card, _CARD_VERSION)
+        parts = f"{VERSION}\0{stated}\0{card.base_model}\0{card.preview}\0{images}"
         return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
     def estimate(self, card: AdapterCard) -> Expense:

@@ -223,10 +223,10 @@ def _detail(piece: str) -> tuple[str, frozenset[str]]:
     return text, words
 
 
-def fingerprint(card: AdapterCard) -> str:
+def fingerprint(card: AdapterCard, version: int | None = None) -> str:
     """A hash of everything that the rules read, and of their version."""
     inputs = [
-        VERSION,
+        VERSION if version is None else version,
         card.name,
         card.kind,
         card.tags,

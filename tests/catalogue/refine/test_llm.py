@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from stylus_ext.catalogue.refine import rules
 from stylus_ext.catalogue.refine.llm import LlmRefiner
 from stylus_ext.catalogue.refine.llm_prompt import CardImages
 from stylus_ext.core.card import AdapterCard, Example
@@ -262,6 +263,15 @@ def changed(card: AdapterCard, **what: Any) -> AdapterCard:
     from dataclasses import replace
 
     return replace(card, **what)
+
+
+def test_new_rules_do_not_ask_a_model_again(
+    seer: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refiner(seer) as one:
+        before = one.fingerprint(CARD)
+        monkeypatch.setattr(rules, "VERSION", rules.VERSION + 1)
+        assert one.fingerprint(CARD) == before
 
 
 def test_the_fingerprint_is_that_of_what_is_asked(seer: ChatService) -> None:
