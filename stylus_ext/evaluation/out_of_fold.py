@@ -65,12 +65,12 @@ class EvaluatedQuery:
     ranking: tuple[str, ...]
     found: Candidates
 
-    tag_likeness: float = 0.0
+    tag_share: float = 0.0
     called: frozenset[AdapterKey] = frozenset()
 
     def moved(self, shift: Mapping[str, float]) -> EvaluatedQuery:
         """Return the result with the confidences of the moved lines."""
-        by = self.tag_likeness * shift["tags"] + (1 - self.tag_likeness) * shift["captions"]
+        by = self.tag_share * shift["tags"] + (1 - self.tag_share) * shift["captions"]
         found = tuple(
             _with_certainty(candidate, self._moved(candidate, by)) for candidate in self.found.found
         )
@@ -130,7 +130,7 @@ def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterat
             result.query,
             tuple(result.ids[place] for place in order),
             replace(found, found=found.found[:COMPOSED]),
-            example.tag_likeness,
+            float(ranker.tag_share(example.features[:1])[0]),
             frozenset(
                 candidate.key
                 for candidate, values in zip(result.found.found, example.features, strict=False)
@@ -174,7 +174,7 @@ def shifts(evaluated: Sequence[EvaluatedQuery], composer: Composer) -> dict[str,
                 picks = composer.compose(loose, result.found).picks
                 if not any(pick.key in result.called for pick in picks):
                     surest = _logit(max((pick.score for pick in picks), default=0.0))
-                    best[regime].append((result.tag_likeness, surest))
+                    best[regime].append((result.tag_share, surest))
     captions = _quantile([sure for _, sure in best["captions"]], ALONE["captions"])
     # Prompts between both regimes get a part of each shift.
     left = [

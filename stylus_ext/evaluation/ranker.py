@@ -130,7 +130,7 @@ TAGS = TrainingOptions(
     2e-3,
     14,
     3,
-    0.3,
+    0.5,
     (
         ("score", "lead", "name_worth", "trigger_worth", "exact_worth", "name_rarity")
         + ("trigger_rarity", "best_example", "document")
@@ -144,7 +144,7 @@ CAPTIONS = TrainingOptions(
     3e-3,
     12,
     3,
-    0.6,
+    0.8,
     ("score", "lead", "card", "text", "meaning", "text_lead"),
     ("none:lexical", "none:composer-none", "none:x-out", "none:x-composer-none"),
     ("stylus-choice",),

@@ -28,11 +28,14 @@ TOP, WIDTH = 10.0, 6.0
 
 DIGITS = 5
 
-REFERENCE, RISE, FEWEST = 1_500, 1.7, 50
+REFERENCE, RISE, FEWEST = 1_500, 1.7, 1_000
 """The bigger the catalogue, the better the best misfit looks by chance. RISE is how much more
 evidence is needed for each tenfold of the REFERENCE size, measured from a third of it to the whole;
 below FEWEST entries nothing changes.
 """
+
+MANY_SPANS = 6.0
+"""Spans from which on a list of tags is judged as such."""
 
 SURE_OF_CALLED = 0.6
 """Least certainty of an adapter whose coined name or trigger stands in the prompt word for word,
@@ -100,7 +103,8 @@ class Ranker:
 
     def scores(self, values: Floats) -> Floats:
         fixed = self._column(values, "score")
-        return self._between(values, self.tags.net(values, fixed), self.captions.net(values, fixed))
+        share = self._column(values, "tag_likeness")
+        return _between(share, self.tags.net(values, fixed), self.captions.net(values, fixed))
 
     def certainties(self, values: Floats, among: int = REFERENCE) -> Floats:
         """Certainty of each row (0..1); `among` is the number of entries to choose from."""
@@ -112,16 +116,25 @@ class Ranker:
 
     def line(self, values: Floats) -> Floats:
         """The log odds that a row is meant."""
-        return self._between(values, self.tags.line(values), self.captions.line(values))
+        return _between(self.tag_share(values), self.tags.line(values), self.captions.line(values))
 
-    def _between(self, values: Floats, tags: Floats, captions: Floats) -> Floats:
-        share = self._column(values, "tag_likeness")
-        between: Floats = (share * tags + (1.0 - share) * captions).astype(np.float32)
-        return between
+    def tag_share(self, values: Floats) -> Floats:
+        """How far the certainty of a row is that of a list of tags.
+
+        A short list is judged like a caption: it has few words that match by chance.
+        """
+        few = np.clip((self._column(values, "spans") - 1.0) / (MANY_SPANS - 1.0), 0.0, 1.0)
+        share: Floats = (self._column(values, "tag_likeness") * few).astype(np.float32)
+        return share
 
     def _column(self, values: Floats, name: str) -> Floats:
         column: Floats = values[:, self.features.index(name)]
         return column
+
+
+def _between(share: Floats, tags: Floats, captions: Floats) -> Floats:
+    between: Floats = (share * tags + (1.0 - share) * captions).astype(np.float32)
+    return between
 
 
 _NET_ARRAYS = ("mean", "scale", "linear", "hidden", "bias", "out")

@@ -24,9 +24,9 @@ from stylus_ext.selection.ranker import (
     values_of,
 )
 
-NAMES = ("card", "called", "tag_likeness", "score")
+NAMES = ("card", "called", "tag_likeness", "score", "spans")
 FLOATS = st.floats(-50, 50, width=32)
-LINES = st.tuples(FLOATS, FLOATS, st.floats(0, 1, width=32), FLOATS)
+LINES = st.tuples(FLOATS, FLOATS, st.floats(0, 1, width=32), FLOATS, st.integers(0, 40).map(float))
 
 
 def ranker(seed: int = 0) -> Ranker:
@@ -87,7 +87,7 @@ def test_more_evidence_never_makes_less_sure(
 
 def test_what_is_called_by_a_coined_name_is_sure_in_every_prompt() -> None:
     made = ranker()
-    lowest = np.array([[-50, 7, share, -50] for share in (0, 0.4, 1)], dtype=np.float32)
+    lowest = np.array([[-50, 7, share, -50, 9] for share in (0, 0.4, 1)], dtype=np.float32)
     assert made.certainties(lowest).min() >= np.float32(SURE_OF_CALLED)
 
 
@@ -111,8 +111,8 @@ def test_among_more_nobody_is_surer(line: tuple[float, ...], few: int, many: int
 
 
 def test_nobody_gets_no_score() -> None:
-    assert ranker().scores(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
-    assert ranker().certainties(np.zeros((0, 4), dtype=np.float32)).shape == (0,)
+    assert ranker().scores(np.zeros((0, len(NAMES)), dtype=np.float32)).shape == (0,)
+    assert ranker().certainties(np.zeros((0, len(NAMES)), dtype=np.float32)).shape == (0,)
 
 
 @pytest.mark.parametrize(

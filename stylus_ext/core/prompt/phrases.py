@@ -354,10 +354,11 @@ def spans(prompt: Prompt, cut: Cut = runs) -> tuple[Span, ...]:
 
 
 def _spans_of(text: str, piece: Piece, cut: Cut, is_tag: bool) -> Iterator[Span]:
-    if is_tag and len(piece.text.split()) <= LONGEST_TAG:
+    written = text[piece.start : piece.end]
+    has_syntax = " ".join(written.replace("\\", "").split()) != piece.text
+    if is_tag and not has_syntax and len(piece.text.split()) <= LONGEST_TAG:
         yield Span(piece.text, piece.start, piece.end, piece.segment)
         return
-    written = text[piece.start : piece.end]
     for start, end in cut(written):
         yield Span(written[start:end], piece.start + start, piece.start + end, piece.segment)
 

@@ -14,7 +14,13 @@ from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.feedback import ALIKE, likeness
 from stylus_ext.core.prompt.phrases import is_count
-from stylus_ext.core.prompt.words import content_words, entry_names, name_phrases, trigger_phrases
+from stylus_ext.core.prompt.words import (
+    common_words,
+    content_words,
+    entry_names,
+    name_phrases,
+    trigger_phrases,
+)
 
 _WEAK_WORDS = Path(__file__).resolve().parents[2] / "data" / "weak_words.txt"
 
@@ -235,16 +241,30 @@ Words = tuple[str, ...]
 def names_character(candidate: Candidate, words: Collection[str]) -> bool:
     """Whether the prompt names it, by a part of the name that is no series or by its trigger."""
     entry, evidence = candidate.entry, candidate.evidence
+    prompt = frozenset(words)
+    if _is_named_with_series(entry, prompt):
+        return True
     if not (evidence.named or evidence.trigger):
         return False
-    prompt = frozenset(words)
     phrases = (*entry_names(entry), *trigger_phrases(entry), tuple(content_words(evidence.trigger)))
     matched = {word for phrase in phrases if prompt.issuperset(phrase) for word in phrase}
     own = matched & own_words(entry)
     if not own:
         return _is_named_by_trigger(candidate)
-    everyday = len(matched) == 1 and own <= COMMON
+    everyday = len(own) == 1 and own <= COMMON | common_words().keys()
     return (is_mentioned(evidence) and not everyday) or _has_more(entry, own, prompt)
+
+
+def _is_named_with_series(entry: Entry, prompt: frozenset[str]) -> bool:
+    """Whether the prompt has a part of its name, and beside it the series."""
+    known = COMMON | _GENERIC | common_words().keys()
+    named = (own_words(entry) & prompt) - known
+    series = (set(aside) for aside in _asides(entry))
+    return bool(named) and any(
+        rest <= prompt and (len(rest) > 1 or not rest <= known)
+        for rest in series
+        if rest and rest.isdisjoint(named)
+    )
 
 
 def own_words(entry: Entry) -> frozenset[str]:

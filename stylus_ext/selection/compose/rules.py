@@ -23,6 +23,7 @@ from stylus_ext.selection.compose.checks import (
     refusal,
     unrequested,
 )
+from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside
 from stylus_ext.selection.compose.tasks import (
     Tasks,
     UserAdapters,
@@ -36,6 +37,7 @@ from stylus_ext.selection.compose.tasks import (
     uncertain,
     user_tags,
 )
+from stylus_ext.selection.compose.versions import other_version
 
 S = TypeVar("S", bound="CompositionState")
 
@@ -87,7 +89,7 @@ class PickOrder:
     def sorted(self, found: Sequence[Candidate]) -> list[Candidate]:
         """`always` first, then the leading family, then coined names, then the surest.
 
-        Equals stay in the retriever's order; candidates of an unknown family are last.
+        Equals stay in the retriever's order; an unknown family goes with every other.
         """
         best = found[:MAX_CONSIDERED]
         pinned = [candidate for candidate in found if candidate.entry.edits.state == "always"]
@@ -97,7 +99,7 @@ class PickOrder:
         } - {None}
         leading = self.leading_family(rest)
 
-        def order(candidate: Candidate) -> tuple[bool, bool, bool, float, bool]:
+        def order(candidate: Candidate) -> tuple[bool, bool, float, bool]:
             family = candidate.entry.family
             return (
                 self.limits.family == ANY and family not in (leading, UNKNOWN),
@@ -253,11 +255,18 @@ class CompositionState:
             return doubt
         if len(self.picks) >= self.places_left:
             return self._full()
-        if reason := self._other_family(entry.family):
+        if reason := self._other_family(entry.family) or self._other_version(candidate):
             return reason
         if entry.kind == "style" and self.styles >= limits.max_styles:
             return f"limit reached: {_count(limits.max_styles, 'style')} (`--max-styles`)"
         return "" if pinned else self._task_full(candidate)
+
+    def _other_version(self, candidate: Candidate) -> str:
+        def may_be_picked(other: Candidate) -> bool:
+            return not (self._doubt(other) or self._other_family(other.entry.family))
+
+        found, picked = self.candidates.found, {pick.key for pick in self.picks}
+        return other_version(candidate, found, picked, self.words, may_be_picked)
 
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate itself, whatever else is picked."""
@@ -267,7 +276,9 @@ class CompositionState:
 
     def _refusal(self, candidate: Candidate) -> str:
         if candidate.key not in self.refusals:
-            self.refusals[candidate.key] = refusal(candidate, self.words)
+            self.refusals[candidate.key] = refusal(candidate, self.words) or everyday_refusal(
+                candidate, self.words
+            )
         return self.refusals[candidate.key]
 
     def _sure(self, candidate: Candidate) -> float:
@@ -298,6 +309,8 @@ class CompositionState:
         reason = misfit(candidate, task.text, self.words)
         if reason and not is_mentioned(candidate.evidence):
             return reason
+        if candidate.entry.kind == "style" and is_inside(task, self.query.prompt.text):
+            return "it would change the style, which you did not ask for"
         if task.taken_by:
             return f'your own {task.taken_by} serves "{task.text}"'
         if self.used[start] >= self.query.limits.per_task:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.prompt.words import common_words, content_words
+from stylus_ext.core.prompt.words import common_words, content_words, split_compounds
 from stylus_ext.selection.lexical.attributes import FAMILY
 from stylus_ext.selection.lexical.segment import Floats, IndexSegment, Ints, Offsets, Sparse
 
@@ -193,14 +193,18 @@ class LexicalIndex:
     def words_of(self, text: str) -> list[str]:
         """The content words of a text, and neighbours that a card writes as one word."""
         words = content_words(text)
+        parts = content_words(split_compounds(text))
         joined = (
             "".join(words[start : start + length])
             for length in range(2, MOST_JOINED + 1)
             for start in range(len(words) - length + 1)
         )
-        return words + [
-            word for word in joined if any(word in part.vocabulary for part in self.segments)
-        ]
+        known = (
+            word
+            for word in (*joined, *parts)
+            if any(word in segment.vocabulary for segment in self.segments)
+        )
+        return [*words, *dict.fromkeys(word for word in known if word not in words)]
 
     def weigh(self, words: Sequence[str]) -> QueryWords:
         """Each word once, with its idf."""

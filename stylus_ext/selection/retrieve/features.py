@@ -290,14 +290,15 @@ def called(query: RetrievalQuery, matches: NameMatches) -> Mask:
     together = several & (matches.masses >= CALLED) & (matches.words & coined).any(axis=1)
     for at in np.flatnonzero(together):
         together[at] = _side_by_side(query.order, np.flatnonzero(matches.words[at]))
-    return alone | together
+    either: Mask = alone | together
+    return either
 
 
 def _is_long(word: str) -> bool:
     return len(word) >= (SHORTEST_CALLED if word.isascii() else SHORTEST_UNSPACED)
 
 
-def _side_by_side(order: Sequence[Ints], places: Ints) -> bool:
+def _side_by_side(order: Sequence[NDArray[np.int64]], places: NDArray[np.int64]) -> bool:
     """Whether some phrase of the prompt has exactly these words next to each other."""
     length = len(places)
     return any(

@@ -85,11 +85,11 @@ def test_the_family_that_serves_the_prompt_best_leads(
     assert by(*rivals, room=room).leading_family([each for each, _ in rivals]) == family
 
 
-def test_what_was_made_for_nobody_knows_what_comes_last() -> None:
+def test_an_unknown_family_goes_with_every_other() -> None:
     assert order(made(1, 0.9, family="unknown"), made(2, 0.6), made(3, 0.7, family="sdxl")) == [
+        "A 1",
         "A 3",
         "A 2",
-        "A 1",
     ]
 
 

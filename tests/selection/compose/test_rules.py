@@ -177,12 +177,12 @@ class TestLimits:
         assert names(compose(SCENE, *pair, partial=True)) == ["Copper Train", "Night Market"]
         assert display_name("flux1") in reason(compose(SCENE, *pair, partial=True), "Teapot")
 
-    def test_what_was_made_for_nobody_knows_what_shuts_out_nothing(self) -> None:
+    def test_an_unknown_family_shuts_out_nothing(self) -> None:
         pair = (
             found(SCENE, 1, "Copper Train", "copper train", kind="object", family="unknown"),
             found(SCENE, 2, "Teapot", "teapot", kind="object", family="sd1", sure=0.8),
         )
-        assert names(compose(SCENE, *pair)) == ["Teapot"]
+        assert names(compose(SCENE, *pair)) == ["Copper Train", "Teapot"]
         assert names(compose(SCENE, pair[0])) == ["Copper Train"]
 
 
