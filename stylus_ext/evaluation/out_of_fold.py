@@ -46,8 +46,6 @@ from stylus_ext.selection.retrieve.retrievers import confidence
 DEPTH = 400
 """How many candidates of a prompt the ranker may reorder."""
 
-_CALLED = FEATURES.index("called")
-
 KEPT, RANKED, COMPOSED = 100, 160, 60
 ALONE = {"captions": 0.956, "tags": 0.97}
 # The share of prompts for which nothing fits that must stay below one half; slightly above what
@@ -133,8 +131,10 @@ def evaluate(results: Sequence[FoldResult], rankers: Sequence[Ranker]) -> Iterat
             float(ranker.tag_share(example.features[:1])[0]),
             frozenset(
                 candidate.key
-                for candidate, values in zip(result.found.found, example.features, strict=False)
-                if values[_CALLED] > 0
+                for candidate, is_called in zip(
+                    result.found.found, ranker.called(example.features), strict=False
+                )
+                if is_called
             ),
         )
 

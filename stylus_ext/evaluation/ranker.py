@@ -131,10 +131,8 @@ TAGS = TrainingOptions(
     14,
     3,
     0.5,
-    (
-        ("score", "lead", "name_worth", "trigger_worth", "exact_worth", "name_rarity")
-        + ("trigger_rarity", "best_example", "document")
-    ),
+    ("score", "name_worth", "trigger_worth", "exact_worth", "name_rarity", "trigger_rarity")
+    + ("best_example",),
     ("none:human-no-lora",),
     ("named", "human-lora-use:lora-page-multi"),
 )

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.prompt.phrases import EVEN
 from stylus_ext.selection.lexical.segment import Floats
 from stylus_ext.selection.retrieve.features import FEATURES
 
@@ -33,6 +35,12 @@ REFERENCE, RISE, FEWEST = 1_500, 1.7, 1_000
 evidence is needed for each tenfold of the REFERENCE size, measured from a third of it to the whole;
 below FEWEST entries nothing changes.
 """
+
+RARE = 6.6
+"""Least idf mass (nats) of a whole tag that calls a card."""
+
+SPECIFIC = 0.7
+"""Least share of it that is left when common English counts less."""
 
 MANY_SPANS = 6.0
 """Spans from which on a list of tags is judged as such."""
@@ -111,8 +119,18 @@ class Ranker:
         further = RISE * math.log10(max(among, FEWEST) / REFERENCE)
         line = self.line(values) - np.float32(further)
         sure = (1.0 / (1.0 + np.exp(-line))).astype(np.float32)
-        called = self._column(values, "called") > 0
-        return np.where(called, np.maximum(sure, SURE_OF_CALLED), sure).astype(np.float32)
+        return np.where(self.called(values), np.maximum(sure, SURE_OF_CALLED), sure)
+
+    def called(self, values: Floats) -> NDArray[np.bool_]:
+        """Which rows are named word for word, so that they are sure whatever else is known.
+
+        In a list of tags a whole tag calls, if it is rare and not all of it is common English.
+        """
+        mass, worth = (self._column(values, name) ** 2 for name in ("exact", "exact_worth"))
+        is_exact = (mass >= RARE) & (worth >= SPECIFIC * mass)
+        is_tag = self._column(values, "tag_likeness") >= EVEN
+        found: NDArray[np.bool_] = (self._column(values, "called") > 0) | (is_exact & is_tag)
+        return found
 
     def line(self, values: Floats) -> Floats:
         """The log odds that a row is meant."""

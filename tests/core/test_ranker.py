@@ -24,9 +24,17 @@ from stylus_ext.selection.ranker import (
     values_of,
 )
 
-NAMES = ("card", "called", "tag_likeness", "score", "spans")
+NAMES = ("card", "called", "tag_likeness", "score", "spans", "exact", "exact_worth")
 FLOATS = st.floats(-50, 50, width=32)
-LINES = st.tuples(FLOATS, FLOATS, st.floats(0, 1, width=32), FLOATS, st.integers(0, 40).map(float))
+LINES = st.tuples(
+    FLOATS,
+    FLOATS,
+    st.floats(0, 1, width=32),
+    FLOATS,
+    st.integers(0, 40).map(float),
+    st.floats(0, 5, width=32),
+    st.floats(0, 5, width=32),
+)
 
 
 def ranker(seed: int = 0) -> Ranker:
@@ -87,8 +95,17 @@ def test_more_evidence_never_makes_less_sure(
 
 def test_what_is_called_by_a_coined_name_is_sure_in_every_prompt() -> None:
     made = ranker()
-    lowest = np.array([[-50, 7, share, -50, 9] for share in (0, 0.4, 1)], dtype=np.float32)
+    lowest = np.array([[-50, 7, share, -50, 9, 0, 0] for share in (0, 0.4, 1)], dtype=np.float32)
     assert made.certainties(lowest).min() >= np.float32(SURE_OF_CALLED)
+
+
+def test_a_whole_tag_that_is_rare_and_no_common_english_calls() -> None:
+    rows = [(1, 3, 3), (1, 3, 2), (1, 1, 1), (0, 3, 3)]
+    values = np.array(
+        [[-50, 0, share, -50, 9, exact, worth] for share, exact, worth in rows],
+        dtype=np.float32,
+    )
+    assert ranker().called(values).tolist() == [True, False, False, False]
 
 
 @given(LINES)

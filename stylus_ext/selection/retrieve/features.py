@@ -271,10 +271,10 @@ def _whole_spans(query: RetrievalQuery, matches: NameMatches) -> Mask:
     """Which names and triggers are a whole span, which is then meant as a name."""
     is_span = np.zeros(len(matches.rows), dtype=bool)
     lengths = matches.words.sum(axis=1)
-    for places in query.span_words[: query.ranked_spans]:
-        inside = matches.words[:, places].sum(axis=1) == lengths
-        mass = float(query.words.idf[places].sum())
-        is_span |= inside & np.isclose(matches.masses, mass, rtol=1e-4)
+    for names in query.span_names[: query.ranked_spans]:
+        for places in names:
+            is_whole = matches.words[:, places].sum(axis=1) == len(places)
+            is_span |= is_whole & (lengths == len(places)) & (len(places) > 0)
     return is_span
 
 
@@ -320,10 +320,11 @@ def _document_score(words: QueryWords, impacts: Floats, holders: Floats) -> Floa
 def _coverage(query: RetrievalQuery, impacts: Floats) -> Floats:
     """The share of a span's idf mass that is in the card; strong fields count most."""
     out = np.zeros((len(query.spans), impacts.shape[1]), dtype=np.float32)
-    for number, places in enumerate(query.span_words):
-        mass = float(query.words.idf[places].sum()) * (1.0 + SATURATION)
-        if mass:
-            out[number] = impacts[places].sum(axis=0) / mass
+    for number, names in enumerate(query.span_names):
+        for places in names:
+            mass = float(query.words.idf[places].sum()) * (1.0 + SATURATION)
+            if mass:
+                out[number] = np.maximum(out[number], impacts[places].sum(axis=0) / mass)
     return out
 
 

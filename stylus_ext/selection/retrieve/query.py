@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -71,6 +71,8 @@ class RetrievalQuery:
     """The words of each phrase, as they follow each other."""
     spans: tuple[Span, ...]
     span_words: tuple[NDArray[np.int64], ...]
+    span_names: tuple[tuple[NDArray[np.int64], ...], ...]
+    """By span the sets of words that are the whole of it: as written, and as one word."""
     vector: Matrix
     span_vectors: Matrix
     embedded: tuple[int, ...]
@@ -121,6 +123,7 @@ def retrieval_query(query: Query, index: LexicalIndex, embedder: Embedder) -> Re
         order=tuple(np.array([places[word] for word in line], dtype=np.int64) for line in lines),
         spans=found,
         span_words=span_words,
+        span_names=tuple(_whole_names(span.text, places) for span in found),
         vector=vector,
         span_vectors=(
             embedder.embed([found[number].text for number in embedded])
@@ -132,6 +135,13 @@ def retrieval_query(query: Query, index: LexicalIndex, embedder: Embedder) -> Re
         ranked_spans=rule_count,
         tasks=tuple(numbers[task] for task in task_spans),
     )
+
+
+def _whole_names(text: str, places: Mapping[str, int]) -> tuple[NDArray[np.int64], ...]:
+    written = [word for word in dict.fromkeys(content_words(text)) if word in places]
+    joined = "".join(written)
+    names = [written, [joined]] if len(written) > 1 and joined in places else [written]
+    return tuple(np.array([places[word] for word in name], dtype=np.int64) for name in names)
 
 
 def _rarest(

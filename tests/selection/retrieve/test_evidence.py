@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,8 @@ from stylus_ext.selection.retrieve.features import (
 )
 from stylus_ext.selection.retrieve.query import MAX_EMBEDDED_SPANS, RetrievalQuery, retrieval_query
 from stylus_ext.selection.retrieve.retrievers import confidence
-from tests.selection.retrieve.house import House, query
+from tests.fakes import make_entry
+from tests.selection.retrieve.house import House, filling, open_house, query
 
 
 def asked(house: House, prompt: str) -> tuple[RetrievalQuery, Features, dict[str, int]]:
@@ -126,3 +129,18 @@ class TestSurety:
             put, lexical, house.index, np.zeros(0, dtype=np.int32), lexical.named(put.words)
         )
         assert none.values.shape == (0, len(FEATURES))
+
+
+def test_a_whole_tag_is_exact_as_written_and_as_one_word(tmp_path: Path) -> None:
+    entries = [
+        make_entry(1, "Zorvel Pix", triggers=("zorvel pix",)),
+        make_entry(2, "Zorvelpix", triggers=("zorvelpix",)),
+        make_entry(3, "Zorvel", triggers=("zorvel",)),
+    ]
+    house = open_house(tmp_path / "house", [*entries, *filling(20)])
+    _, found, rows = asked(house, "zorvel pix, castle, fog")
+    exact = column(found, "exact")
+    assert exact[rows["civitai:1"]] > 0
+    assert exact[rows["civitai:2"]] > 0
+    assert exact[rows["civitai:3"]] == 0
+    house.store.close()
