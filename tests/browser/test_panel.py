@@ -81,9 +81,9 @@ def test_its_line_has_the_notes_of_the_last_picture(server: Running, browser: Br
         panel.turn()
         panel.wait_for_line("The engine is ready.")
         panel.generate(server, "qqq zzz")
-        panel.wait_for_line("fits this prompt")
+        panel.wait_for_line("No LoRA here fits")
         panel.generate(server, PROMPT)
-        eventually(lambda: "fits this prompt" not in panel.line(), here.page)
+        eventually(lambda: "No LoRA here fits" not in panel.line(), here.page)
         here.picture(f"{server.gradio}-made")
     assert "<lora:corgi_dog:" in server.told()["infotexts"][-1]
 

@@ -12,7 +12,7 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import distractors
 from stylus_ext.evaluation.distractors import LinePosition, _rows, lines, run_distractors
 from stylus_ext.evaluation.ranker import FOLDS, fold_of, part_of
-from stylus_ext.selection.ranker import RISE
+from stylus_ext.selection.ranker import FEWEST, RISE
 from tests.evaluation.test_selection import write
 from tests.evaluation.test_training import ADAPTERS, QUERIES
 from tests.fakes import Watch
@@ -33,13 +33,13 @@ def places(best: float, gold: float) -> list[LinePosition]:
 
 
 def test_a_threshold_that_stays_lets_more_through_and_one_that_moves_as_much() -> None:
-    small, big = _rows([(150, places(1.0, 2.0)), (1500, places(1.0 + RISE, 2.0 + RISE))])
-    assert (small["adapters"], big["adapters"]) == (150, 1500)
+    small, big = _rows([(FEWEST, places(1.0, 2.0)), (10 * FEWEST, places(1.0 + RISE, 2.0 + RISE))])
+    assert (small["adapters"], big["adapters"]) == (FEWEST, 10 * FEWEST)
     assert small["captions"] == {"fixed": 0.05, "moving": 0.05, "above": 0.5}
     assert big["captions"] == {"fixed": 0.9, "moving": 0.05, "above": 0.5}
     assert big["tags"] == big["captions"]
     head, *rows = lines({"sizes": [small, big]})
-    assert [row.split()[0] for row in rows] == ["150", "1500"]
+    assert [row.split()[0] for row in rows] == [str(FEWEST), str(10 * FEWEST)]
     assert len(head) == len(rows[0])
 
 

@@ -182,6 +182,9 @@ def safe_reason(text: str, most: int) -> str:
     return _TAG.sub("", plain(text, most)).strip(" .")
 
 
+WELL = 0.6
+"""Least coverage and cosine of a part of the prompt that supports a model's choice."""
+
 TRUSTED = 0.2
 """Share of the certainty needed by the rules that a model's choice still needs, since card texts
 may have manipulated the model.
@@ -239,6 +242,8 @@ class ChoiceState(CompositionState):
         least = TRUSTED * needed(self.query.limits.strictness)
         if is_mentioned(candidate.evidence) or self._sure(candidate) >= least:
             return ""
+        if any(map(_fits_well, candidate.spans.values())):
+            return ""
         return "only the model chose it, without other evidence"
 
     def _is_near(self, candidate: Candidate) -> bool:
@@ -251,6 +256,11 @@ class ChoiceState(CompositionState):
 
     def _merge(self, candidate: Candidate, start: int) -> int:  # noqa: ARG002
         return start
+
+
+def _fits_well(evidence: Evidence) -> bool:
+    """Whether words and meaning of a part of the prompt are those of the card."""
+    return evidence.lexical >= WELL and evidence.cosine >= WELL
 
 
 def _moved(candidate: Candidate, candidates: Candidates, tasks: Mapping[int, Task]) -> Candidate:
