@@ -69,7 +69,7 @@ def _varied(pick: Pick, weight: float, factor: float) -> float:
 
 
 def _weakest(on: Sequence[Pick]) -> Pick:
-    """The least certain that nobody asked for; of equals the last."""
+    """Return the least certain pick that the prompt does not name; of equals the last."""
     free = [pick for pick in reversed(on) if not pick.user_weight]
     return min(free, key=lambda pick: (pick.pinned, pick.asked_for, pick.score))
 

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 REFERENCE = 1500
 """Size of the catalogue with which weights and thresholds were found."""
 
-COINED = 5.0
+COINED_WORD = 5.0
 """Least idf (nats) of a coined word, which few other cards have."""
 
 MOST_JOINED = 3
@@ -61,7 +61,7 @@ class QueryWords:
 
     def coined(self) -> Mask:
         """Which words few cards have, and which are no common English."""
-        return (self.idf >= COINED) & ~self.everyday()
+        return (self.idf >= COINED_WORD) & ~self.everyday()
 
     def everyday(self) -> Mask:
         """Which words are common English."""
