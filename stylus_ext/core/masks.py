@@ -43,9 +43,8 @@ def choose_masks(
             seen.clear()
         position = seed // max(1, stride) % count
         combination = place(position) if number else 0
-        if (
-            combination in seen
-        ):  # most often all on, which the first batch took: its own, unused, is left for this one
+        if combination in seen:
+            # Most often all on, which the first batch took in place of its own.
             combination = place(seeds[0] // max(1, stride) % count)
         while combination in seen:
             position = (position + 1) % count
@@ -108,10 +107,8 @@ def _groups(
 def _states(scheme: str, picks: int) -> int:
     if scheme == "all":
         return 1
-    if scheme in (
-        VARIED,
-        "paper",
-    ):  # PAPER.md 1.4: all of a task's adapters, one of them, or none; for one adapter on or off
+    if scheme in (VARIED, "paper"):
+        # As in the paper: all of a task's adapters, one of them, or none; one is on or off.
         return 2 if picks == 1 else picks + 2
     if scheme == "subsets":
         return 1 << picks

@@ -10,7 +10,7 @@ from stylus_ext.selection.compose.rules import CompositionState, RuleComposer
 
 BASELINES = frozenset(("cosine", "lexical", "random"))
 BASELINE_PICKS = 3
-"""PAPER.md 1.7: the baselines merge the first three."""
+"""As in the paper, whose baselines merge the first three."""
 
 
 @dataclass(slots=True)
