@@ -259,6 +259,17 @@ window.stylus.files.push({
       drawNewPlaces();
     }
 
+    /** @type {(() => void)[]} */
+    const pageWatchers = [];
+
+    /**
+     * Registers `act`, which is called after each change of the page.
+     * @param {() => void} act
+     */
+    function onPageChange(act) {
+      pageWatchers.push(act);
+    }
+
     function drawNewPlaces() {
       for (const [name, draw] of drawers) {
         const place = document.getElementById(`stylus_${name}_mount`);
@@ -269,13 +280,18 @@ window.stylus.files.push({
       }
     }
 
+    function pageChanged() {
+      drawNewPlaces();
+      for (const act of pageWatchers) act();
+    }
+
     /** The WebUI's script calls back after changes of its page; other hosts may lack it. */
     function watchPage() {
       if (typeof onUiLoaded === "function" && typeof onAfterUiUpdate === "function") {
-        onUiLoaded(drawNewPlaces);
-        onAfterUiUpdate(drawNewPlaces);
+        onUiLoaded(pageChanged);
+        onAfterUiUpdate(pageChanged);
       } else {
-        const observer = new MutationObserver(drawNewPlaces);
+        const observer = new MutationObserver(pageChanged);
         observer.observe(document, { childList: true, subtree: true });
       }
     }
@@ -311,6 +327,7 @@ window.stylus.files.push({
       write,
       pressUntil,
       mount,
+      onPageChange,
       whenVisible,
     };
   },

@@ -58,10 +58,15 @@ window.stylus.files.push({
         this.ask("preview");
       }
 
-      /** Moves the last pictures' LoRAs below the pictures where the WebUI has a place for them. */
+      /**
+       * Moves the last pictures' LoRAs below the pictures, where the WebUI has a place for them: it
+       * may draw that place later than this panel, or again.
+       */
       moveBelowPictures() {
         const results = document.getElementById(`${this.tab}_results`);
-        if (results && this.used.parentNode !== results) results.append(this.used);
+        if (!results || this.used.parentNode === results) return;
+        for (const outdated of results.querySelectorAll(".stylus-used")) outdated.remove();
+        results.append(this.used);
       }
 
       /** Presses the hidden button by which gradio asks for the session's name. */
@@ -149,7 +154,6 @@ window.stylus.files.push({
           lock && this.drawLock(lock),
           view && stylus.drawPlan(this, view),
         );
-        this.moveBelowPictures();
         fill(this.used, used.length > 0 && stylus.drawLastPictures(this, used));
         restoreFocus();
       }
@@ -233,6 +237,9 @@ window.stylus.files.push({
       }
     }
 
+    stylus.onPageChange(() => {
+      for (const panel of panels.values()) panel.moveBelowPictures();
+    });
     session.keepUnique(() => {
       for (const panel of panels.values()) panel.begin();
     });

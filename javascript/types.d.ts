@@ -75,6 +75,7 @@ interface Stylus {
   write(box: Control | null, value: string): void;
   pressUntil(findButton: () => HTMLElement | null, isDone: () => boolean): Promise<void>;
   mount(name: string, draw: (place: HTMLElement) => void): void;
+  onPageChange(act: () => void): void;
   whenVisible(place: HTMLElement, act: () => void): void;
 
   // requests.js

@@ -80,19 +80,37 @@ def test_a_duplicated_window_has_a_tray_of_its_own(server: Running, browser: Bro
         copy = got.value
         copy.set_default_timeout(PATIENCE_MS)
         copy.wait_for_selector("#txt2img_prompt textarea")
-        seat = "stylus.panel.session('txt2img')"
-        mine = here.page.evaluate(seat)
-        eventually(lambda: copy.evaluate(seat) != mine, copy)
-        assert here.page.evaluate(seat) == mine
+        # Not `stylus.panel.session`: who calls that one has told gradio the name.
+        name = "sessionStorage.getItem('stylus-session')"
+        mine = here.page.evaluate(name)
+        eventually(lambda: copy.evaluate(name) != mine, copy)
+        assert here.page.evaluate(name) == mine
         second = Accordion(copy)
         eventually(lambda: copy.locator(".stylus-lock").count() == 0, copy)
-        second.open().generate(server, "a ship at sea")
+        second.open()
+        given = copy.locator("#stylus_txt2img_seat textarea, #stylus_txt2img_seat input").first
+        eventually(lambda: given.input_value() == f"{copy.evaluate(name)}.txt2img", copy)
+        second.generate(server, "a ship at sea")
         assert "<lora:" not in server.told()["infotexts"][-1]
         copy.reload()
         copy.wait_for_selector("#txt2img_prompt textarea")
         second.wait_for_used(2)  # what it had is found again after a reload
         first.generate(server, "a ship at sea")
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-1]
+
+
+def test_results_drawn_again_show_the_last_pictures_loras_again(
+    server: Running, browser: Browser
+) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open()
+        panel.generate(server, PROMPT)
+        panel.wait_for_used(2)
+        panel.used.evaluate("(used) => { used.replaceWith(used.cloneNode(true)); }")
+        here.page.evaluate("() => { document.body.append(document.createElement('p')); }")
+        panel.wait_for_used(2)
+        panel.generate(server, "a ship at sea")
+        eventually(lambda: "corgi" not in panel.used.inner_text(), here.page)
 
 
 def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(
