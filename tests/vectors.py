@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from stylus_ext.catalogue.vectors.chroma import ChromaHome
+from stylus_ext.catalogue.vectors.index import storage_name
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import View
 from stylus_ext.core.ports import Matrix, VectorItem
@@ -35,6 +37,16 @@ def item(
 
 def made(items: Sequence[VectorItem], wide: int = WIDE) -> Matrix:
     return unit(*(entry.fingerprint for entry in items), wide=wide)
+
+
+def chroma_of(folder: Path, url: str = "") -> ChromaHome:
+    """What Chroma keeps for an index of the embedder "bag"."""
+    return ChromaHome(folder / "chroma", url, storage_name("bag", str(WIDE)))
+
+
+def cache_of(folder: Path, url: str = "") -> Path:
+    """The cache folder of an index of the embedder "bag"."""
+    return folder / storage_name("bag", str(WIDE), url)
 
 
 def write_old_cache(

@@ -14,7 +14,10 @@ import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from stylus_ext.environment.layout import default_home
+from tests.browser.chromium import is_required
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -42,6 +45,17 @@ def script() -> str:
     if hashlib.sha256(text).hexdigest() != SHA256:
         raise NoAxe(f"{path} is not axe-core {VERSION}.")
     return text.decode("utf-8")
+
+
+def has_axe() -> bool:
+    """Whether axe-core can be had; a run that requires the browser tests fails without it."""
+    try:
+        script()
+    except NoAxe as missing:
+        if is_required():
+            pytest.fail(str(missing))
+        return False
+    return True
 
 
 def serious(page: Page, place: str) -> list[str]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 PROGRAM_VARIABLE, PICTURES_VARIABLE = "STYLUS_CHROMIUM", "STYLUS_SCREENSHOTS"
+REQUIRED_VARIABLE = "STYLUS_BROWSER"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
     "--no-sandbox",
@@ -40,6 +41,11 @@ _FLAGS = (
 )
 PATIENCE_MS = 60_000.0  # a busy machine is not a bug
 _DEATHS = 2
+
+
+def is_required() -> bool:
+    """True if a browser test must fail where it would be skipped."""
+    return os.environ.get(REQUIRED_VARIABLE) == "required"
 
 
 def find_chromium() -> str | None:

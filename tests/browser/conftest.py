@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +11,7 @@ import pytest
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.layout import Environment, default_locks, read_lock
 from stylus_ext.environment.machine import python_version
-from tests.browser.chromium import PROGRAM_VARIABLE, Browser, find_chromium
+from tests.browser.chromium import PROGRAM_VARIABLE, Browser, find_chromium, is_required
 from tests.browser.environments import VERSIONS, built
 from tests.browser.running import Running, here, running
 from tests.catalogue.sources.pictures.making import infotext, write_png
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 
 PICTURES = ("qqq zzz", "corgi dog in the garden")
-REQUIRED_VARIABLE = "STYLUS_BROWSER"
 LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper": "sd_v1"}
 
 
@@ -58,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _without(reason: str) -> NoReturn:
-    if os.environ.get(REQUIRED_VARIABLE) == "required":
+    if is_required():
         pytest.fail(reason)
     pytest.skip(reason)
 

@@ -4,10 +4,19 @@ narrow; by axe-core where it is, and by checks of our own.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.browser.axe import NoAxe, script, serious
-from tests.browser.chromium import PATIENCE_MS, Browser, Visit, eventually, visit
+from tests.browser.axe import has_axe, serious
+from tests.browser.chromium import (
+    PATIENCE_MS,
+    REQUIRED_VARIABLE,
+    Browser,
+    Visit,
+    eventually,
+    visit,
+)
 from tests.browser.own_tab import Desk, OwnTab
 from tests.browser.running import Running
 from tests.browser.test_preview import PROMPT, Accordion
@@ -46,11 +55,7 @@ def test_every_control_has_a_name_and_ids_are_ours_and_once(
 def test_it_fits_and_axe_finds_nothing_serious(
     planner: Desk, browser: Browser, theme: str, width: int
 ) -> None:
-    try:
-        script()
-        axe = True
-    except NoAxe:
-        axe = False
+    axe = has_axe()
     with browser.new_context(viewport={"width": width, "height": 1000}) as context:
         here = Visit(context.new_page())
         tab = _opened(planner, here, f"?__theme={theme}")
@@ -74,6 +79,16 @@ def test_it_fits_and_axe_finds_nothing_serious(
         pytest.skip("The layout fits; axe-core is not installed, so its checks were not run.")
 
 
+def test_a_required_run_fails_without_axe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "axe.js").write_text("another script")
+    monkeypatch.setenv("STYLUS_AXE", str(tmp_path / "axe.js"))
+    monkeypatch.delenv(REQUIRED_VARIABLE, raising=False)
+    assert not has_axe()
+    monkeypatch.setenv(REQUIRED_VARIABLE, "required")
+    with pytest.raises(pytest.fail.Exception):
+        has_axe()
+
+
 def test_a_box_shows_whether_it_is_ticked(planner: Desk, browser: Browser) -> None:
     """gradio's style takes the browser's own tick away, and draws a white one on nothing."""
     with visit(browser, planner.server.url) as here:
@@ -89,10 +104,8 @@ def test_a_box_shows_whether_it_is_ticked(planner: Desk, browser: Browser) -> No
 def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
     server: Running, browser: Browser, theme: str
 ) -> None:
-    try:
-        script()
-    except NoAxe as missing:
-        pytest.skip(str(missing))
+    if not has_axe():
+        pytest.skip("axe-core is not installed.")
     with visit(browser, f"{server.url}?__theme={theme}") as here:
         panel = Accordion(here.page).open()
         panel.generate(server, PROMPT)

@@ -82,7 +82,7 @@ class Shelf:
     def open(self) -> None:
         self.store = SqliteStore(self.home)
         self.refresh = RefreshCatalogue(self.store, CardRefiner())
-        self.hash = HashFiles(self.store, self.refresh, self._digest, nullcontext())
+        self.hash = HashFiles(self.store, self.refresh, self.digest, nullcontext())
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:
         for name, put in self.files.items():
@@ -134,7 +134,7 @@ class Shelf:
         self.load_starter()
         self.learn_hashes()
 
-    def _digest(self, file: LocalFile, progress: Progress) -> Digests | None:
+    def digest(self, file: LocalFile, progress: Progress) -> Digests | None:
         put = self.files.get(file.stem)
         return None if put is None else Digests(sha(put.content).value, "")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import RLock
+from typing import Any, cast
 
 import pytest
 
@@ -13,7 +14,7 @@ from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import Entry
-from stylus_ext.core.ports import Change, Sighting
+from stylus_ext.core.ports import Change, Sighting, Store
 from tests.fakes import Watch, make_card, make_entry
 from tests.lora_files import write_lora
 
@@ -106,6 +107,16 @@ class Counting(SqliteStore):
             yield change
 
 
+class Replaceable:
+    """A store that another one takes the place of."""
+
+    def __init__(self, store: Counting) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
 class TestNamesOnDisk:
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Counting]:
@@ -176,10 +187,11 @@ class TestNamesOnDisk:
         )
 
     def test_a_store_that_was_made_anew_is_read_anew(self, store: Counting, tmp_path: Path) -> None:
-        on_disk = NamesOnDisk(store)
+        place = Replaceable(store)
+        on_disk = NamesOnDisk(cast(Store, place))
         on_disk()
         other = Counting(tmp_path / "other")
         other.write([make_entry(5, files=(at("/l/cat.safetensors"),), alias="cats")])
-        on_disk._store = other
+        place.store = other
         assert (on_disk().key("cats"), on_disk().key("fox")) == (AdapterKey.civitai(5), None)
         other.close()

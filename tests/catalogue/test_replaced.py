@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stylus_ext.catalogue.refresh import HashFiles
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import Digests, LocalFile
 from stylus_ext.core.entry import Edits
@@ -295,17 +297,14 @@ def test_what_comes_back_after_it_was_gone_is_believed_when_its_hash_is_known(sh
 def test_a_file_that_changed_while_it_was_hashed_waits(shelf: Shelf) -> None:
     shelf.put("fox", 0)
     shelf.index()
-    before = shelf.hash._digest
 
     def meanwhile(file: LocalFile, progress: Progress) -> Digests | None:
         shelf.put("fox", 3)
         shelf.index()
-        return before(file, progress)
+        return shelf.digest(file, progress)
 
-    shelf.hash._digest = meanwhile
-    assert shelf.hash(Watch()) == 0
+    assert HashFiles(shelf.store, shelf.refresh, meanwhile, nullcontext())(Watch()) == 0
     assert shelf.store.files()[place("fox")].sha256 is None
-    shelf.hash._digest = before
     assert shelf.hash(Watch()) == 1
 
 

@@ -169,13 +169,18 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 def test_without_both_boxes_nothing_is_followed(
     stage: Stage, box: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from stylus_ext.host.panel import wiring
+    from stylus_ext.host.panel.layout import build_panel
 
     async def all_of(states: Any) -> list[Any]:
         return [state async for state in states]
 
+    with page.Blocks():
+        button = page.Button("Generate", elem_id="txt2img_generate")
+        build_panel("txt2img", {"generate": button}, None)
+    click = button.events["click"].fn
+    assert click is not None
     monkeypatch.setattr(asyncio, "sleep", lambda _: pytest.fail("it waited"))
-    assert len(asyncio.run(all_of(wiring._follow_fetch(*box)))) == 1
+    assert len(asyncio.run(all_of(click(*box)))) == 1
 
 
 def test_generate_is_listened_to(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

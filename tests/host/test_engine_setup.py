@@ -16,7 +16,7 @@ import pytest
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment import hook
 from stylus_ext.environment.files import hold
-from stylus_ext.environment.layout import BUILD_LOCK, Home, plan_environment
+from stylus_ext.environment.layout import BUILD_LOCK, Environment, Home, plan_environment
 from stylus_ext.environment.progress import BuildProgress, write_progress
 from stylus_ext.host.engine import setup_state
 from stylus_ext.host.engine.setup_state import EngineState, Setup
@@ -27,17 +27,21 @@ from tests.host.engines import never, until
 
 
 @pytest.fixture
-def setup(tmp_path: Path) -> Setup:
+def planned(tmp_path: Path) -> Environment:
     shop = build_folder(tmp_path / "shop")
     shop.engine_lock(megabytes="12 to download, 34 unpacked")
-    return Setup(shop.plan())
+    return shop.plan()
 
 
-def home_of(setup: Setup) -> Home:
-    environment = setup._environment
-    assert environment is not None
-    environment.home.folder.mkdir(exist_ok=True)
-    return environment.home
+@pytest.fixture
+def setup(planned: Environment) -> Setup:
+    return Setup(planned)
+
+
+@pytest.fixture
+def home(planned: Environment) -> Home:
+    planned.home.folder.mkdir(exist_ok=True)
+    return planned.home
 
 
 def test_what_is_missing_is_said_with_its_size(setup: Setup) -> None:
@@ -49,8 +53,9 @@ def test_what_is_missing_is_said_with_its_size(setup: Setup) -> None:
     assert not setup.ready
 
 
-def test_somebodys_build_is_shown(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    home = home_of(setup)
+def test_somebodys_build_is_shown(
+    setup: Setup, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with hold(home.folder, BUILD_LOCK, "building the environment"):
         report = setup.report()
         assert report is not None
@@ -74,9 +79,9 @@ def test_somebodys_build_is_shown(setup: Setup, monkeypatch: pytest.MonkeyPatch)
     assert "interrupted. Press Retry" in report.sentence
 
 
-def test_a_build_that_stopped_says_why(setup: Setup) -> None:
+def test_a_build_that_stopped_says_why(setup: Setup, home: Home) -> None:
     write_progress(
-        home_of(setup).progress, BuildProgress("stopped", error="The disk is full.", finished=True)
+        home.progress, BuildProgress("stopped", error="The disk is full.", finished=True)
     )
     report = setup.report()
     assert report is not None
@@ -101,7 +106,26 @@ def test_a_python_without_packages_is_a_sentence(
 
 
 @pytest.fixture
-def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup]:
+def builders(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The build processes that were started."""
+    started = list[subprocess.Popen[bytes]]()
+
+    def kept(environment: Environment) -> subprocess.Popen[bytes] | None:
+        builder = hook.start_detached(environment)
+        if builder is not None:
+            started.append(builder)
+        return builder
+
+    monkeypatch.setattr(setup_state, "start_detached", kept)
+    yield started
+    for builder in started:
+        builder.wait(PATIENCE_S)
+
+
+@pytest.fixture
+def extension(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, builders: list[subprocess.Popen[bytes]]
+) -> Setup:
     """A copy of the extension whose locks name a tiny package, and which is built by its own
     install.py.
     """
@@ -110,12 +134,9 @@ def extension(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setup
     for name, value in clean_variables(shop).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(hook, "ROOT", root)
-    setup = Setup(
+    return Setup(
         plan_environment(Home(root / ".engine"), root / "stylus_ext" / "environment" / "locks")
     )
-    yield setup
-    if setup._builder is not None:
-        setup._builder.wait(PATIENCE_S)
 
 
 def test_a_build_beside_the_webui_becomes_ready(extension: Setup) -> None:
@@ -131,10 +152,11 @@ def test_a_build_beside_the_webui_becomes_ready(extension: Setup) -> None:
     assert words[-1] == "serve"
 
 
-def test_a_build_that_was_killed_is_taken_up_again(extension: Setup) -> None:
+def test_a_build_that_was_killed_is_taken_up_again(
+    extension: Setup, builders: list[subprocess.Popen[bytes]]
+) -> None:
     extension.begin()
-    builder = extension._builder
-    assert builder is not None
+    (builder,) = builders
     os.kill(builder.pid, signal.SIGKILL)
     builder.wait()
     report = extension.report()
@@ -144,12 +166,9 @@ def test_a_build_that_was_killed_is_taken_up_again(extension: Setup) -> None:
     until(lambda: extension.ready)
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(
-    extension: Setup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = home_of(extension)
-    home.folder.rmdir()
-    home.folder.write_text("in the way", "utf-8")
+def test_a_folder_that_cannot_be_written_is_a_sentence(extension: Setup, tmp_path: Path) -> None:
+    home = tmp_path / "extension" / ".engine"
+    home.write_text("in the way", "utf-8")
     extension.begin()
     report = extension.report()
     assert report is not None

@@ -218,13 +218,13 @@ def test_an_engine_that_has_just_been_asked_to_start_still_looks_stopped(
 def test_buttons_are_there_when_they_are_needed(
     stage: Stage, state: EngineState, set_up: bool, retry: bool
 ) -> None:
-    stage.engine._state = state
+    stage.engine.state = state
     shown = part(stage, "family").events["input"].fn(page.Request(), "auto")
     assert (shown[1]["visible"], shown[2]["visible"]) == (set_up, retry)
 
 
 def test_set_up_builds_and_starts(stage: Stage) -> None:
-    stage.engine._state = EngineState.NOT_SET_UP
+    stage.engine.state = EngineState.NOT_SET_UP
     click = part(stage, "set_up").events["click"]
     assert "ready" in texts(list(click.fn(page.Request(), page.untick_counter())))[-1]
     assert (stage.engine.set_ups, stage.engine.started) == (1, 1)
@@ -383,7 +383,7 @@ print(" ".join(sorted(set(sys.modules) - before)))
 
 
 def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
-    stage.engine._state = EngineState.NOT_SET_UP
+    stage.engine.state = EngineState.NOT_SET_UP
     stage.host.api({"enabled": True}, prompt="a corgi")
     shown = (
         stage.host.page.by_id("generation_info_txt2img")

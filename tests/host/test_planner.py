@@ -142,11 +142,11 @@ def test_a_folder_for_which_the_engine_came_too_late_is_read_the_next_time(stage
     """A cold engine on a slow machine: the first call has no answer, so nobody has read anything
     yet.
     """
-    stage.engine._looks = 10**9
+    stage.engine.looks = 10**9
     stage.host.opts.data |= {"stylus_cold_s": 0.5}
     stage.host.api({"enabled": True}, prompt="a corgi")
     assert stage.asked == []
-    stage.engine._looks = 0
+    stage.engine.looks = 0
     stage.host.api({"enabled": True}, prompt="a corgi")
     stage.host.api({"enabled": True}, prompt="a vintage car")
     assert [question["lora_dirs"] for question in stage.asked] == [[str(stage.host.data_path)], []]
@@ -194,11 +194,11 @@ def test_another_place_is_another_desk(tmp_path: Path) -> None:
 
 
 def test_the_page_waits_where_the_api_does_not(stage: Stage) -> None:
-    stage.engine._looks = 10**9
+    stage.engine.looks = 10**9
     stage.host.opts.data |= {"stylus_cold_s": 0.5, "stylus_ready_s": 1.0}
     done = stage.host.api({"enabled": True}, prompt="a corgi")
     assert any("longer than Stylus may wait" in text for text in done.p.comments)
-    stage.engine._looks = 50
+    stage.engine.looks = 50
     stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
     assert "<lora:" in stage.host.generate(prompt="a corgi").infotexts[0]
     assert any("starting" in text for text in stage.host.state.texts)
@@ -229,7 +229,7 @@ def test_an_engine_that_was_killed_is_asked_again_when_it_is_back(tmp_path: Path
 
     def die() -> None:
         if len(client.asked) == 2:
-            engine.pid, engine._looks = 8, 3
+            engine.pid, engine.looks = 8, 3
             raise gone()
 
     client.during = die

@@ -56,8 +56,9 @@ class ChromaIndex:
         self._lock = RLock()
         self._notes: list[Note] = []
         self._in_step = False
-        self._home = ChromaHome(folder / "chroma", url, _tag(embedder_name, str(dimensions)))
-        self._own = folder / _tag(embedder_name, str(dimensions), url)
+        names = (embedder_name, str(dimensions))
+        self._home = ChromaHome(folder / "chroma", url, storage_name(*names))
+        self._own = folder / storage_name(*names, url)
         try:
             self._rows: dict[View, Rows] = {
                 view: Rows(self._own, view, dimensions) for view in VIEWS
@@ -288,7 +289,8 @@ class ChromaIndex:
         )
 
 
-def _tag(*parts: str) -> str:
+def storage_name(*parts: str) -> str:
+    """Name of what is stored for one embedder and width: a collection, a cache folder."""
     return hashlib.sha256(
         "\0".join(part for part in parts if part).encode("utf-8", "surrogatepass")
     ).hexdigest()[:16]

@@ -156,7 +156,7 @@ class Rows:
         """Write the state; first compact the vectors if many rows are dead."""
         dead = len(self._keys) - len(self._row_of)
         if dead > _FEW and dead > len(self._row_of) // 3:
-            self._compact()
+            self.compact()
         with self._file.open("r+b") as out:
             os.fsync(out.fileno())
         alive = zip(self._keys, self._alive.tolist(), strict=True)
@@ -227,7 +227,7 @@ class Rows:
             np.ndarray
         )
 
-    def _compact(self) -> None:
+    def compact(self) -> None:
         """Switch to a new file with only the live rows, sorted by key."""
         file, kept = self._new_file(), list[Row]()
         with file.open("wb") as out:

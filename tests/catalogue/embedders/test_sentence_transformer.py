@@ -59,8 +59,10 @@ def test_threads_share_one_model() -> None:
 def test_the_same_prompt_is_not_encoded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = real_embedder()
     first = embedder.embed(["a lighthouse at dusk"])
-    monkeypatch.setattr(embedder, "_model", None)
-    monkeypatch.setattr(embedder, "_load", lambda files: pytest.fail("it was encoded again"))
+    monkeypatch.setattr(
+        "sentence_transformers.SentenceTransformer.encode",
+        lambda *_, **__: pytest.fail("it was encoded again"),
+    )
     assert np.array_equal(embedder.embed(["a lighthouse at dusk"]), first)
 
 
@@ -96,12 +98,12 @@ def test_its_name_and_size_are_said_while_it_loads(monkeypatch: pytest.MonkeyPat
     """Whoever asks an engine how it is must not wait for the seconds that this takes."""
     began, go_on = threading.Event(), threading.Event()
 
-    def held(self: SentenceTransformerEmbedder, files: object) -> None:
+    def held(*_: object, **__: object) -> None:
         began.set()
         go_on.wait(20)
-        raise Unavailable("as the test wants it")
+        raise OSError("as the test wants it")
 
-    monkeypatch.setattr(SentenceTransformerEmbedder, "_load", held)
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", held)
     embedder = SentenceTransformerEmbedder()
     with ThreadPoolExecutor(2) as pool:
         loading = pool.submit(embedder.warm)

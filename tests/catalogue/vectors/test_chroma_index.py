@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import chromadb
 import numpy as np
 import pytest
 
 from stylus_ext.catalogue.vectors import ChromaIndex
 from stylus_ext.catalogue.vectors.chroma import ChromaHome
-from stylus_ext.catalogue.vectors.matrix import Rows
+from stylus_ext.catalogue.vectors.matrix import Row, Rows
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS, View
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Matrix
-from tests.vectors import WIDE, clustered, item, made, unit, write_old_cache
+from tests.vectors import WIDE, cache_of, chroma_of, clustered, item, made, unit, write_old_cache
 
 
 def opened(folder: Path, **options: object) -> ChromaIndex:
@@ -36,30 +37,50 @@ def fill(index: ChromaIndex, count: int = 30) -> None:
 def agree(folder: Path, **options: object) -> dict[AdapterKey, str]:
     """What is kept, having seen that Chroma, the matrix and the fingerprints say the same."""
     index = opened(folder, **options)
+    index.close()
+    url = str(options.get("url", ""))
+    home = chroma_of(folder, url)
     for view in VIEWS:
-        here = index._rows[view].fingerprints()
-        assert index._home.listing(view) == here
-        assert index._home.count(view) == len(here)
-        for rows, vectors in index._home.fetch(view, sorted(here)):
+        cached = Rows(cache_of(folder, url), view, WIDE)
+        here = cached.fingerprints()
+        assert {str(key): printed for key, printed in index.fingerprints(view).items()} == here
+        assert home.listing(view) == here
+        assert home.count(view) == len(here)
+        for rows, vectors in home.fetch(view, sorted(here)):
             assert np.allclose(vectors, unit(*(row.fingerprint for row in rows)), atol=1e-6)
-            for matrix_rows, matrix_vectors in index._rows[view].batches([row.key for row in rows]):
+            for matrix_rows, matrix_vectors in cached.batches([row.key for row in rows]):
                 assert np.array_equal(
                     matrix_vectors, unit(*(row.fingerprint for row in matrix_rows))
                 )
-    index.close()
+    home.close()
     return index.fingerprints("card")
 
 
-def test_opening_reads_the_matrix_alone(tmp_path: Path) -> None:
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders of Chroma that were opened, in order."""
+    folders = list[str]()
+    client = chromadb.PersistentClient
+
+    def counted(path: str, **options: Any) -> Any:
+        folders.append(path)
+        return client(path, **options)
+
+    monkeypatch.setattr(chromadb, "PersistentClient", counted)
+    return folders
+
+
+def test_opening_reads_the_matrix_alone(tmp_path: Path, openings: list[str]) -> None:
     first = opened(tmp_path)
     fill(first)
     first.set_mark("seven")
     first.close()
+    openings.clear()
     again = opened(tmp_path)
     assert again.mark == "seven"
     assert len(again.search("card", unit("print-3"), 5)[0]) == 5
     again.remove([AdapterKey.civitai(99)])
-    assert not again._home.is_open
+    assert openings == []
     assert again.notes == ()
     assert len(agree(tmp_path)) == 30
 
@@ -114,13 +135,13 @@ def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
     index = opened(tmp_path)
     fill(index)
     index.set_mark("seven")
-    own, home = index._own, index._home
+    index.close()
+    own, home = cache_of(tmp_path), chroma_of(tmp_path)
     if harm == "chroma lost some":
         home.delete("card", ["civitai:4", "civitai:5"])
     elif harm == "chroma has others":
-        rows, vectors = next(iter(index._rows["card"].batches(["civitai:4"])))
-        home.put("card", [type(rows[0])("civitai:777", "sd1", "print-4")], vectors)
-    index.close()
+        home.put("card", [Row("civitai:777", "sd1", "print-4")], unit("print-4"))
+    home.close()
     if harm == "chroma gone":
         shutil.rmtree(tmp_path / "chroma")
     elif harm == "matrix gone":
@@ -139,17 +160,18 @@ def test_each_fills_what_the_other_lost(tmp_path: Path, harm: str) -> None:
 
 
 def test_a_cache_of_another_revision_takes_what_differs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openings: list[str]
 ) -> None:
     index = opened(tmp_path)
     fill(index)
     index.set_mark("seven")
-    saved = {path.name: path.read_bytes() for path in index._own.glob("*.state")}
+    own = cache_of(tmp_path)
+    saved = {path.name: path.read_bytes() for path in own.glob("*.state")}
     index.write([item(3, fingerprint="new"), item(77)], unit("new", "print-77"))
     index.remove([AdapterKey.civitai(4)])
     index.close()
     for name, content in saved.items():
-        (index._own / name).write_bytes(content)
+        (own / name).write_bytes(content)
     taken: list[str] = []
     fetch = ChromaHome.fetch
 
@@ -165,31 +187,37 @@ def test_a_cache_of_another_revision_takes_what_differs(
     assert AdapterKey.civitai(4) not in again.fingerprints("title")
     again.close()
     assert agree(tmp_path) == again.fingerprints("card")
-    assert not opened(tmp_path)._home.is_open
+    openings.clear()
+    opened(tmp_path)
+    assert openings == []
 
 
 def test_without_chroma_an_unfinished_round_is_restored_from_the_cache(tmp_path: Path) -> None:
-    index = opened(tmp_path)
+    index = opened(tmp_path / "running")
     fill(index)
     index.set_mark("seven")
     index.write([item(77)], unit("print-77"))
-    index._home.close()
-    garbage(tmp_path / "chroma")
-    again = opened(tmp_path)
+    stopped = tmp_path / "stopped"
+    shutil.copytree(tmp_path / "running", stopped)
+    index.close()
+    garbage(stopped / "chroma")
+    again = opened(stopped)
     assert [note.code for note in again.notes] == ["vectors_moved_aside"]
     assert again.mark == "seven"
     again.write([item(78)], unit("print-78"))
     again.close()
-    assert len(agree(tmp_path)) == 31
+    assert len(agree(stopped)) == 31
 
 
 def test_many_new_vectors_are_saved_within_a_round(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openings: list[str]
 ) -> None:
     monkeypatch.setattr("stylus_ext.catalogue.vectors.index._UNSAVED", 50)
     index = opened(tmp_path)
     fill(index, 26)
-    assert not opened(tmp_path)._home.is_open
+    openings.clear()
+    opened(tmp_path)
+    assert openings == []
     index.close()
 
 
@@ -218,7 +246,8 @@ def test_a_folder_of_the_old_format_is_taken_over(tmp_path: Path) -> None:
     fill(index)
     index.set_mark("seven")
     index.close()
-    for path in index._own.iterdir():
+    own = cache_of(tmp_path)
+    for path in own.iterdir():
         if path.name != "about.json":
             path.unlink()
     numbers = [*range(1, 30), 77]
@@ -227,14 +256,14 @@ def test_a_folder_of_the_old_format_is_taken_over(tmp_path: Path) -> None:
         "families": ["sd1"] * 30,
         "prints": [f"print-{number}" for number in numbers],
     }
-    write_old_cache(index._own, "card", batch)
-    (index._own / "mark.json").write_text('{"mark": "seven"}')
-    (index._own / "pending.json").write_text('{"card": ["civitai:30", "civitai:77"]}')
+    write_old_cache(own, "card", batch)
+    (own / "mark.json").write_text('{"mark": "seven"}')
+    (own / "pending.json").write_text('{"card": ["civitai:30", "civitai:77"]}')
     again = opened(tmp_path)
     assert again.mark == ""
     again.close()
     assert len(agree(tmp_path)) == 30
-    assert len(list(index._own.iterdir())) == 6
+    assert len(list(own.iterdir())) == 6
 
 
 def garbage(chroma: Path) -> None:
@@ -292,7 +321,7 @@ def test_with_both_lost_everything_is_made_anew_and_said(tmp_path: Path) -> None
     fill(index)
     index.set_mark("seven")
     index.close()
-    shutil.rmtree(index._own)
+    shutil.rmtree(cache_of(tmp_path))
     garbage(tmp_path / "chroma")
     again = opened(tmp_path)
     assert again.fingerprints("card") == {}
@@ -349,13 +378,18 @@ def test_chromas_index_finds_nearly_all(tmp_path: Path) -> None:
     index.close()
 
 
-def test_without_chroma_a_big_index_is_searched_whole(tmp_path: Path) -> None:
+def test_without_chroma_a_big_index_is_searched_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = opened(tmp_path)
     fill(index)
     index.close()
-    (tmp_path / "chroma").rename(tmp_path / "elsewhere")
     big = opened(tmp_path, exact_below=10)
-    big._home._url = "http://127.0.0.1:9"
+
+    def away(*_: object, **__: object) -> None:
+        raise OSError("no answer")
+
+    monkeypatch.setattr(chromadb, "PersistentClient", away)
     assert big.search("card", unit("print-3"), 1)[0][0].key == AdapterKey.civitai(3)
 
 

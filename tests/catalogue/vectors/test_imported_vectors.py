@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylus_ext.catalogue.vectors import ChromaIndex, ImportedIndex
+from stylus_ext.catalogue.vectors import ChromaIndex, ImportedIndex, LateIndex
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import InvalidInput, StoreProblem
@@ -119,7 +119,18 @@ def test_none_is_in_chroma(index: ImportedIndex, tmp_path: Path) -> None:
 def test_questions_without_a_direction_find_none_of_them(index: ImportedIndex) -> None:
     index.add_imported(items(1), unit(1, 8))
     assert index.search("card", np.zeros((1, WIDTH), dtype=np.float32), 3)[0][0].cosine == 0
-    assert not index._fits(np.zeros((1, 1), dtype=np.float32))
+
+
+def test_an_encoder_that_never_answered_finds_none_of_them(
+    index: ImportedIndex, tmp_path: Path
+) -> None:
+    index.add_imported(items(1), unit(1, 8))
+    unknown = LateIndex(lambda: 0, lambda: pytest.fail("its length is unknown"))
+    late = ImportedIndex(unknown, tmp_path / "vectors" / "lent", WIDTH)
+    queries = np.zeros((1, 1), dtype=np.float32)
+    assert len(late) == 1
+    assert late.search("card", queries, 3) == [[]]
+    assert late.cosines("card", queries, [AdapterKey.civitai(1)]).tolist() == [[0.0]]
 
 
 def test_one_vector_for_each_entry(index: ImportedIndex) -> None:

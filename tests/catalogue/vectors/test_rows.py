@@ -127,11 +127,13 @@ def test_any_flipped_byte_of_the_state_is_noticed(tmp_path: Path) -> None:
     rows = Rows(tmp_path, "card", WIDE)
     put(rows, 1)
     rows.save("seven")
+    saved = {path: path.read_bytes() for path in tmp_path.iterdir()}
     state = tmp_path / "card.state"
-    whole = state.read_bytes()
-    for at in range(len(whole)):
-        state.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert rows_module._read_state(state) is None
+    for at, byte in enumerate(saved[state]):
+        for path, content in saved.items():
+            path.write_bytes(content)
+        state.write_bytes(saved[state][:at] + bytes([byte ^ 1]) + saved[state][at + 1 :])
+        assert Rows(tmp_path, "card", WIDE).revision == ""
 
 
 def test_compaction_keeps_what_lives_and_what_is_being_read(

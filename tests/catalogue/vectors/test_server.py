@@ -85,17 +85,21 @@ def test_two_machines_share_a_server(tmp_path: Path, address: str) -> None:
     assert not (tmp_path / "one" / "chroma").exists()
 
 
-def test_a_server_that_went_away_is_said_and_asked_again(tmp_path: Path, address: str) -> None:
+def refuse(*_: object, **__: object) -> None:
+    raise ConnectionRefusedError
+
+
+def test_a_server_that_went_away_is_said_and_asked_again(
+    tmp_path: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = ChromaIndex(tmp_path / "one", "bag", WIDE, url=address)
     index.write([item(1)], unit("print-1"))
-    home = index._home
-    home.close()
-    index._in_step = False
-    home._url = "http://127.0.0.1:9"
-    with pytest.raises(Unavailable):
-        index.write([item(2)], unit("print-2"))
-    assert index.search("card", unit("print-1"), 1)[0][0].key == AdapterKey.civitai(1)
-    home._url = address
+    index.close()
+    with monkeypatch.context() as away:
+        away.setattr(socket, "create_connection", refuse)
+        with pytest.raises(Unavailable):
+            index.write([item(2)], unit("print-2"))
+        assert index.search("card", unit("print-1"), 1)[0][0].key == AdapterKey.civitai(1)
     index.write([item(2)], unit("print-2"))
     index.close()
     assert len(agree(tmp_path / "one", url=address)) == 2

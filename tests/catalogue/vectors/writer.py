@@ -30,7 +30,7 @@ STEPS: dict[str, tuple[Any, str]] = {
     "append": (Rows, "append"),
     "drop": (Rows, "drop"),
     "save": (Rows, "save"),
-    "compact": (Rows, "_compact"),
+    "compact": (Rows, "compact"),
     "state": (matrix, "write_file"),
     "mark": (index_module, "write_file"),
     "sweep": (matrix, "discard"),

@@ -45,20 +45,20 @@ class SmallEngine:
     """Ready after so many looks; its reports are the real ones."""
 
     def __init__(self, looks: int = 0, state: EngineState = EngineState.STOPPED) -> None:
-        self._looks, self._state = looks, state
+        self.looks, self.state = looks, state
         self.started = self.set_ups = 0
         self.pid, self.epoch = 7, 1
 
     def report(self) -> EngineReport:
-        if self._state is EngineState.FAILED:
+        if self.state is EngineState.FAILED:
             return failed("The engine cannot be started: its disk is full.")
-        if self._state is EngineState.NOT_SET_UP:
+        if self.state is EngineState.NOT_SET_UP:
             return EngineReport(
                 EngineState.NOT_SET_UP, "The engine is not set up yet.", total_mb=830
             )
         if not self.started:
             return stopped()
-        if self._looks > 0:
+        if self.looks > 0:
             return starting(self.pid)
         return ready("http://127.0.0.1:1", self.pid, "0.1.0")
 
@@ -67,17 +67,17 @@ class SmallEngine:
 
     def set_up(self) -> None:
         self.set_ups += 1
-        self._state = EngineState.STOPPED
+        self.state = EngineState.STOPPED
 
     def wait_ready(
         self, timeout_s: float, interrupted: Callable[[], bool], after: int = -1
     ) -> bool:
-        if not self.started and self._state is EngineState.STOPPED:
+        if not self.started and self.state is EngineState.STOPPED:
             self.start()
         if self.report().state is EngineState.READY:
             return True
         if self.started and not interrupted():
-            self._looks -= 1
+            self.looks -= 1
             time.sleep(min(timeout_s, 0.001))
         return False
 
