@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.core.family import listed_family
 from stylus_ext.core.settings import Option, Settings, options
 
 PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
@@ -103,6 +104,8 @@ def settings_of(
     for section in sections:
         for item in fields(getattr(Settings(), section)):
             value = getattr(arguments, item.name, None)
+            if value is not None and item.name == "family":
+                value = listed_family(value)
             if value is not None:
                 values.setdefault(section, {})[item.name] = value
     return values

@@ -66,6 +66,7 @@ _SPELLINGS = {
     "flux2-klein-4b-base": "",
     "chroma": "Chroma1, Chroma1 HD",
     "hidream": "HiDream I1, HiDream I1 full, HiDream I1 dev, HiDream I1 fast",
+    "hidream-o1": "",
     "hunyuan-dit": "Hunyuan 1, Hunyuan DiT g2",
     "hunyuan-video": "",
     "kolors": "",
@@ -75,11 +76,13 @@ _SPELLINGS = {
     "playground-v2": "",
     "qwen": "Qwen Image, Qwen Image Edit",
     "qwen2": "",
+    "qwen-image-2.1": "",
     "stable-cascade": "SCascade",
     "svd": "SVD XT, stable-video-diffusion",
     "cogvideox": "",
     "ltxv": "LTX Video",
-    "ltxv2": "",
+    "ltxv2": "LTX Video 2",
+    "ltxv2.3": "LTX Video 2.3",
     "mochi": "Mochi 1",
     "wan": "Wan Video, Wan 2.1, Wan 2.2",
     "wan-1.3b-t2v": "Wan Video 1.3B t2v",
@@ -91,9 +94,18 @@ _SPELLINGS = {
     "wan-2.2-t2v-a14b": "Wan Video 2.2 T2V-A14B",
     "wan-2.5-t2v": "Wan Video 2.5 T2V",
     "wan-2.5-i2v": "Wan Video 2.5 I2V",
+    "wan-2.7": "Wan Video 2.7",
+    "wan-image-2.7": "",
     "z-image-turbo": "",
     "z-image": "ZImageBase",
     "anima": "",
+    "ernie": "Ernie Image",
+    "krea2": "",
+    "ideogram": "Ideogram 4.0, Ideogram 4",
+    "mai": "MAI Image",
+    "lens": "",
+    "mugen": "",
+    "pid": "",
 }
 """Further spellings of each family, between commas."""
 
@@ -107,6 +119,13 @@ _PARENTS = {
     "flux2-klein-9b-base": "flux2",
     "flux2-klein-4b": "flux2",
     "flux2-klein-4b-base": "flux2",
+    # One architecture; the 1.3B and 5B models have layers of other widths.
+    "wan-14b-t2v": "wan",
+    "wan-14b-i2v-480p": "wan",
+    "wan-14b-i2v-720p": "wan",
+    "wan-2.2-i2v-a14b": "wan",
+    "wan-2.2-t2v-a14b": "wan",
+    "z-image-turbo": "z-image",
 }
 
 
@@ -126,7 +145,33 @@ _DISPLAY_NAMES = {
     "flux1-krea": "Flux.1 Krea",
     "flux1-kontext": "Flux.1 Kontext",
     "flux2": "Flux.2",
-    "chroma": "Chroma",
+    "flux2-klein-9b": "Flux.2 Klein 9B",
+    "flux2-klein-9b-base": "Flux.2 Klein 9B Base",
+    "flux2-klein-4b": "Flux.2 Klein 4B",
+    "flux2-klein-4b-base": "Flux.2 Klein 4B Base",
+    "hidream": "HiDream",
+    "hidream-o1": "HiDream O1",
+    "hunyuan-dit": "Hunyuan DiT",
+    "pixart-alpha": "PixArt Alpha",
+    "pixart-sigma": "PixArt Sigma",
+    "qwen2": "Qwen 2",
+    "svd": "SVD",
+    "cogvideox": "CogVideoX",
+    "ltxv": "LTXV",
+    "ltxv2": "LTXV 2",
+    "ltxv2.3": "LTXV 2.3",
+    "wan-1.3b-t2v": "Wan 1.3B T2V",
+    "wan-14b-t2v": "Wan 14B T2V",
+    "wan-14b-i2v-480p": "Wan 14B I2V 480p",
+    "wan-14b-i2v-720p": "Wan 14B I2V 720p",
+    "wan-2.2-ti2v-5b": "Wan 2.2 TI2V 5B",
+    "wan-2.2-i2v-a14b": "Wan 2.2 I2V A14B",
+    "wan-2.2-t2v-a14b": "Wan 2.2 T2V A14B",
+    "wan-2.5-t2v": "Wan 2.5 T2V",
+    "wan-2.5-i2v": "Wan 2.5 I2V",
+    "krea2": "Krea 2",
+    "mai": "MAI",
+    "pid": "PiD",
 }
 
 
@@ -188,8 +233,9 @@ def is_partial(adapter_family: str, model_family: str) -> bool:
 
 
 def display_name(family: str) -> str:
-    """Return the family as people write it: "SDXL", "Pony"."""
-    return _DISPLAY_NAMES.get(family, family)
+    """Return the family as people write it: "SDXL", "Pony", "Nebula 9 Ultra"."""
+    name = _DISPLAY_NAMES.get(family)
+    return name or " ".join(word[:1].upper() + word[1:] for word in family.split("-"))
 
 
 def needs(family: str) -> str:
@@ -223,7 +269,12 @@ def known_families() -> tuple[str, ...]:
 
 
 def parse_family(text: str) -> str:
-    """Parse a family typed by a user: a key, a known spelling, or "any"."""
+    """Parse a family: a key, which a host may state of an unlisted base model, or a spelling."""
+    return text if UNKNOWN != family_of(text) == text else listed_family(text)
+
+
+def listed_family(text: str) -> str:
+    """Parse a family typed by a user: a listed key, a known spelling, or "any"."""
     if text.strip().casefold() == ANY:
         return ANY
     family = family_of(text)

@@ -38,10 +38,27 @@ _NAMES = (
     (r"noob", "noobai"),
     (r"illustrious|(?<![a-z])ilxl|(?<![a-z])il(?![a-z])", "illustrious"),
     (r"pony|pdxl", "pony"),
-    (r"flux[-_. ]?2", "flux2"),
+    *((rf"klein(?=.*{size}b)(?=.*base)", f"flux2-klein-{size}b-base") for size in (4, 9)),
+    *((rf"klein(?=.*{size}b)", f"flux2-klein-{size}b") for size in (4, 9)),
+    (r"flux[-_. ]?2|flux.*klein", "flux2"),
+    (r"kontext", "flux1-kontext"),
+    (r"wan(?=.*2[._]?2)(?=.*ti2v)", "wan-2.2-ti2v-5b"),
+    *((rf"wan(?=.*2[._]?2)(?=.*{kind})", f"wan-2.2-{kind}-a14b") for kind in ("t2v", "i2v")),
+    (r"wan(?=.*1[._]3b)", "wan-1.3b-t2v"),
+    (r"wan(?=.*t2v)(?=.*14b)", "wan-14b-t2v"),
+    *((rf"wan(?=.*i2v)(?=.*{size}p)", f"wan-14b-i2v-{size}p") for size in (480, 720)),
+    (r"(?<![a-z])wan[-_ ]?(?:video|2)", "wan"),
+    (r"z[-_ ]?image(?=.*turbo)", "z-image-turbo"),
+    (r"z[-_ ]?image", "z-image"),
+    (r"qwen[-_ ]?image(?!.*2[._]1)", "qwen"),
     (r"flux|schnell", "flux1"),
     (r"(?<![a-z])sd[-_ ]?3|sd3\.?5", "sd3"),
     (r"sdxl|(?<![a-z])xl(?![a-z])|xl(?=[-_. v\d]|$)", "sdxl"),
+    (r"krea[-_ ]?2", "krea2"),
+    (r"ernie[-_ ]?image", "ernie"),
+    (r"(?<![a-z])anima(?![a-z])", "anima"),
+    (r"(?<![a-z])chroma(?=\d|[-_ ]|$)", "chroma"),
+    (r"(?<![a-z])lumina(?![a-z])", "lumina"),
     (r"(?<![a-z])sd[-_ ]?v?2", "sd2"),
     (r"(?<![a-z])sd[-_ ]?v?1|v1-5|(?<![a-z\d])sd15", "sd1"),
 )
@@ -53,13 +70,31 @@ _FLAGS = (
     ("is_sd1", "sd1"),
 )
 _CLASSES = {
-    "flux": "flux1",
-    "stablediffusion3": "sd3",
-    "stablediffusionxl": "sdxl",
-    "stablediffusion2": "sd2",
-    "stablediffusion": "sd1",
-    "chroma": "chroma",
+    "Chroma": "chroma",
+    "Flux": "flux1",
+    "Flux2": "flux2",
+    "Flux2K4B": "flux2-klein-4b",
+    "Flux2K9B": "flux2-klein-9b",
+    "Anima": "anima",
+    "ErnieImage": "ernie",
+    "Krea2": "krea2",
+    "Lumina2": "lumina",
+    "Mugen": "mugen",
+    "PiD": "pid",
+    "QwenImage": "qwen",
+    "QwenImage21": "qwen-image-2.1",
+    "StableDiffusion": "sd1",
+    "StableDiffusion2": "sd2",
+    "StableDiffusion3": "sd3",
+    "StableDiffusionXL": "sdxl",
+    "StableDiffusionXLRefiner": "sdxl",
+    "Wan": "wan",
+    "ZImage": "z-image",
 }
+"""Families by the class of Forge's and Forge Neo's engines, and of their configurations."""
+
+_ENGINES = "backend.diffusion_engine"
+_ONE_ENGINE = frozenset({"flux1", "wan"})  # families that start so are not all compatible
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +135,25 @@ def checkpoint_of(info: Any | None, model: Any | None) -> Checkpoint:
 
 
 def find_family(checkpoint: Checkpoint, remembered: str | None) -> Finding:
-    """The first source with an answer that this architecture allows."""
-    for because, family in _statements(checkpoint, remembered):
-        if family == UNKNOWN or family not in known_families():
-            continue
-        if (
-            because != "you said so"
-            and checkpoint.architecture
-            and ecosystem(family) != ecosystem(checkpoint.architecture)
-        ):
-            continue
-        return Finding(family, because)
-    return Finding(UNKNOWN, "nothing says what it is")
+    """The first source with a listed answer that this architecture allows, else any answer."""
+    found = [
+        Finding(family, because)
+        for because, family in _statements(checkpoint, remembered)
+        if family != UNKNOWN
+        and (because == "you said so" or _is_built_as(family, checkpoint.architecture))
+    ]
+    listed = (finding for finding in found if finding.family in known_families())
+    unknown = Finding(UNKNOWN, "nothing says what it is")
+    return next(listed, next(iter(found), unknown))
+
+
+def _is_built_as(family: str, architecture: str) -> bool:
+    """True if a model of this family may be loaded as this architecture; empty is not known."""
+    return (
+        not architecture
+        or ecosystem(family) == ecosystem(architecture)
+        or (architecture in _ONE_ENGINE and family.startswith(f"{architecture}-"))
+    )
 
 
 def _statements(checkpoint: Checkpoint, remembered: str | None) -> Iterator[tuple[str, str]]:
@@ -142,7 +184,7 @@ def _modelspec(metadata: Mapping[str, str]) -> str:
 def _sidecar(file: str) -> str:
     if not file:
         return UNKNOWN
-    stem = Path(file).with_suffix("")
+    stem, unlisted = Path(file).with_suffix(""), UNKNOWN
     for suffix, fields in (
         (".civitai.info", ("baseModel",)),
         (".json", ("sd version", "baseModel")),
@@ -150,17 +192,29 @@ def _sidecar(file: str) -> str:
     ):
         sidecar = object_at(Path(f"{stem}{suffix}"))
         base_model = next((str(sidecar[name]) for name in fields if sidecar.get(name)), "")
-        if family_of(base_model) in known_families():
-            return family_of(base_model)
-    return UNKNOWN
+        family = family_of(base_model)
+        if family in known_families():
+            return family
+        unlisted = family if unlisted == UNKNOWN else unlisted
+    return unlisted
 
 
 def _architecture(model: Any | None) -> str:
-    """A1111 and reForge set flags; Forge's Flux sets none, so its class name decides."""
+    """The class of Forge's and Forge Neo's engines; A1111 and reForge set flags.
+
+    Forge Neo's flags are shared: Mugen has SDXL's, Anima, Qwen and Krea 2 have Wan's.
+    """
     if model is None:
         return ""
-    flagged = next((family for flag, family in _FLAGS if getattr(model, flag, False) is True), "")
-    return flagged or _CLASSES.get(type(model).__name__.lower(), "")
+    kind = type(model)
+    # Flux.2's engine is the same for both sizes of Klein.
+    names = (type(getattr(model, "model_config", None)).__name__, kind.__name__)
+    classed = next((_CLASSES[name] for name in names if name in _CLASSES), "")
+    if not classed and kind.__module__.startswith(_ENGINES):
+        classed = family_of(kind.__name__)
+    return classed or next(
+        (family for flag, family in _FLAGS if getattr(model, flag, False) is True), ""
+    )
 
 
 class Remembered:

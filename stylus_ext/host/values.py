@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.family import known_families, parse_family
+from stylus_ext.core.family import known_families, listed_family
 from stylus_ext.core.settings import COMPOSERS, SCHEMES, VARIED, Settings, with_values
 
 AUTO = "auto"
@@ -49,7 +49,7 @@ class PanelValues:
                 f" not {self.seed}."
             )
         if self.family != AUTO:
-            parse_family(self.family)
+            listed_family(self.family)
         settings_of(self, Settings())
 
 

@@ -114,6 +114,7 @@ def test_a_broken_lora_is_passed_over_with_a_note(stylus: Cli, tmp_path: Path) -
         (["--strictness", "7"], "strictness must lie between"),
         (["--strength", "nan"], "strength must be a number"),
         (["--family", "no such family"], "family"),
+        (["--family", "sdxxl"], "family"),
         (["--policy", "magic"], "policy must be one of"),
         (["--max-adapters", "-1"], "max_adapters must lie between"),
         (["--batches", "0"], "'batches'"),

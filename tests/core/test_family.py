@@ -15,6 +15,7 @@ from stylus_ext.core.family import (
     family_of,
     is_partial,
     known_families,
+    listed_family,
     parse_family,
     partly,
 )
@@ -54,6 +55,17 @@ CIVITAI = {
     "wan-14b-i2v-480p": ["Wan Video 14B i2v 480p"],
     "wan-2.2-t2v-a14b": ["Wan Video 2.2 T2V-A14B"],
     "z-image-turbo": ["ZImageTurbo"],
+    "z-image": ["ZImageBase"],
+    "hidream-o1": ["HiDream-O1"],
+    "ernie": ["Ernie"],
+    "krea2": ["Krea 2"],
+    "ideogram": ["Ideogram 4.0"],
+    "mai": ["MAI"],
+    "lens": ["Lens"],
+    "ltxv2": ["LTXV2"],
+    "ltxv2.3": ["LTXV 2.3"],
+    "wan-image-2.7": ["Wan Image 2.7"],
+    "wan-2.7": ["Wan Video 2.7"],
 }
 ELSEWHERE = {
     "sd1": ["SD1", "sd15", "sd_v1", "stable-diffusion-v1/lora", "SD 1.x"],
@@ -119,6 +131,12 @@ def test_the_children_of_sdxl_share_their_adapters_in_part(one: str, other: str)
         ("flux1", "flux2", Compatibility.NONE),
         ("flux1", "chroma", Compatibility.NONE),
         ("flux2", "flux2-klein-4b", Compatibility.PARTIAL),
+        ("wan-2.2-t2v-a14b", "wan-14b-t2v", Compatibility.PARTIAL),
+        ("wan-2.2-i2v-a14b", "wan-2.2-ti2v-5b", Compatibility.NONE),
+        ("wan-14b-t2v", "wan-1.3b-t2v", Compatibility.NONE),
+        ("z-image", "z-image-turbo", Compatibility.PARTIAL),
+        ("ltxv2", "ltxv2.3", Compatibility.NONE),
+        ("krea2", "flux1-krea", Compatibility.NONE),
         ("pixart-alpha", "pixart-sigma", Compatibility.NONE),
         (UNKNOWN, UNKNOWN, Compatibility.NONE),
         (UNKNOWN, "sd1", Compatibility.NONE),
@@ -168,13 +186,20 @@ def test_levels_do_not_depend_on_the_direction_and_follow_the_ecosystem(
     ],
 )
 def test_what_a_user_types(text: str, family: str) -> None:
-    assert parse_family(text) == family
+    assert listed_family(text) == parse_family(text) == family
 
 
-@pytest.mark.parametrize("text", ["", "sd 17", "unknown", "\x00"])
+@pytest.mark.parametrize("text", ["", "sd 17", "no such", "unknown", "\x00"])
 def test_an_unknown_family_is_refused_with_the_list(text: str) -> None:
     with pytest.raises(InvalidInput, match="sd1, sd2"):
         parse_family(text)
+
+
+@pytest.mark.parametrize("key", ["marzipan", "nebula-9-ultra"])
+def test_an_unlisted_key_is_a_hosts_and_not_a_users(key: str) -> None:
+    assert parse_family(key) == key
+    with pytest.raises(InvalidInput):
+        listed_family(key)
 
 
 def test_what_is_partial_is_said_as_people_say_it() -> None:
@@ -183,5 +208,5 @@ def test_what_is_partial_is_said_as_people_say_it() -> None:
     assert not is_partial("sd1", "pony")
     assert not is_partial("sdxl", ANY)
     assert partly("sdxl", "pony") == "made for SDXL, only partly compatible with Pony"
-    assert display_name("a-family-of-tomorrow") == "a-family-of-tomorrow"
+    assert display_name("nebula-9-ultra") == "Nebula 9 Ultra"
     assert all(family_of(display_name(family)) == family for family in known_families())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,6 +48,34 @@ def test_a_sidecar_that_says_nothing_is_passed_over(tmp_path: Path, said: str) -
         ).because
         == "its architecture"
     )
+
+
+def test_an_unlisted_base_model_is_used_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "x.civitai.info").write_text(json.dumps({"baseModel": "Nebula 9"}), "utf-8")
+    checkpoint = Checkpoint("x", str(tmp_path / "x.safetensors"))
+    found = find_family(checkpoint, None)
+    assert (found.family, found.because, found.known) == ("nebula-9", "its sidecar", True)
+    assert find_family(replace(checkpoint, title="ponyXL"), None).family == "pony"
+    assert find_family(replace(checkpoint, architecture="sdxl"), None).family == "sdxl"
+    assert find_family(replace(checkpoint, architecture="nebula9"), None).family == "nebula9"
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "family"),
+    [
+        ("Wan2_2-I2V-A14B-LOW", "wan", "wan-2.2-i2v-a14b"),
+        ("wan2.2_ti2v_5B", "wan", "wan-2.2-ti2v-5b"),
+        ("my video model", "wan", "wan"),
+        ("flux1-kontext-dev", "flux1", "flux1-kontext"),
+        ("z_image_turbo", "z-image", "z-image-turbo"),
+        ("qwen-image-21", "qwen-image-2.1", "qwen-image-2.1"),
+        ("flux-2-klein-base-4b", "flux2-klein-4b", "flux2-klein-4b-base"),
+    ],
+)
+def test_the_name_tells_the_models_of_one_engine_apart(
+    name: str, architecture: str, family: str
+) -> None:
+    assert find_family(Checkpoint(name, architecture=architecture), None).family == family
 
 
 def test_a1111s_own_sidecar_counts_too(tmp_path: Path) -> None:
@@ -98,6 +127,27 @@ def test_then_a_known_hash() -> None:
         ("flux1-schnell", "flux1"),
         ("v1-5-pruned-emaonly", "sd1"),
         ("sd3_medium", "sd3"),
+        ("flux-2-klein-4b-fp8", "flux2-klein-4b"),
+        ("flux-2-klein-base-9b", "flux2-klein-9b-base"),
+        ("flux1-dev-kontext_fp8_scaled", "flux1-kontext"),
+        ("wan2.2_t2v_high_noise_14B_fp8_scaled", "wan-2.2-t2v-a14b"),
+        ("Wan2_2-I2V-A14B-LOW_fp8", "wan-2.2-i2v-a14b"),
+        ("wan2.2_ti2v_5B_fp16", "wan-2.2-ti2v-5b"),
+        ("wan2.1_t2v_1.3B_fp16", "wan-1.3b-t2v"),
+        ("wan2.1_t2v_14B_bf16", "wan-14b-t2v"),
+        ("wan2.1_i2v_480p_14B_fp8", "wan-14b-i2v-480p"),
+        ("wan_video", "wan"),
+        ("z_image_turbo_bf16", "z-image-turbo"),
+        ("z-image-base", "z-image"),
+        ("qwen_image_edit_2509", "qwen"),
+        ("anima-preview", "anima"),
+        ("anima_pencil-XL-v5", "sdxl"),
+        ("Chroma1-HD", "chroma"),
+        ("lumina_2", "lumina"),
+        ("krea2_turbo", "krea2"),
+        ("ernie-image", "ernie"),
+        ("illuminatiDiffusion", "unknown"),
+        ("swan", "unknown"),
         ("dreamshaper_8", "unknown"),
         ("exlibris", "unknown"),
         ("illusion", "unknown"),
@@ -121,8 +171,13 @@ def test_then_the_architecture_and_then_nothing() -> None:
     assert not find_family(Checkpoint("dreamshaper"), None).known
 
 
-def model(name: str = "LatentDiffusion", **flags: bool) -> Any:
+def model(name: str = "LatentDiffusion", **flags: Any) -> Any:
     return type(name, (), flags)()
+
+
+def engine(name: str, **flags: Any) -> Any:
+    """A model of Forge or Forge Neo."""
+    return model(name, __module__=f"backend.diffusion_engine.{name.lower()}", **flags)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +189,31 @@ def model(name: str = "LatentDiffusion", **flags: bool) -> Any:
         (model(is_ssd=True, is_sdxl=True), "sdxl"),
         (model(is_sd3=True, is_sd1=False), "sd3"),
         (model("Flux", is_sd1=False, is_sd2=False, is_sdxl=False, is_sd3=False), "flux1"),
+        (engine("StableDiffusion", is_sd1=True), "sd1"),
+        (engine("StableDiffusionXL", is_sdxl=True), "sdxl"),
+        (engine("StableDiffusionXLRefiner", is_sdxl=True), "sdxl"),
+        (engine("Flux"), "flux1"),
+        (engine("Flux2"), "flux2"),
+        (engine("Flux2", model_config=model("Flux2K4B")), "flux2-klein-4b"),
+        (engine("Flux2", model_config=model("Flux2K9B")), "flux2-klein-9b"),
+        (engine("Chroma"), "chroma"),
+        (engine("Lumina2"), "lumina"),
+        (engine("ZImage"), "z-image"),
+        (engine("Wan", is_wan=True), "wan"),
+        (engine("QwenImage", is_wan=True), "qwen"),
+        (engine("QwenImage21"), "qwen-image-2.1"),
+        (engine("Anima", is_wan=True), "anima"),
+        (engine("Krea2", is_wan=True), "krea2"),
+        (engine("ErnieImage"), "ernie"),
+        (engine("PiD"), "pid"),
+        (engine("Mugen", is_sdxl=True), "mugen"),
+        (engine("Nebula9"), "nebula9"),
         (model("FakeInitialModel"), ""),
         (None, ""),
     ],
 )
 def test_architectures_of_the_hosts(made: Any, architecture: str) -> None:
-    """Forge has none of the flags before its first picture, and none for Flux."""
+    """Forge and Forge Neo are asked for the engine's class: Mugen is no SDXL, and has its flag."""
     assert checkpoint_of(None, made).architecture == architecture
 
 

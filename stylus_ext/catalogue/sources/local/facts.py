@@ -113,6 +113,9 @@ _MAX_TAGS = 20
 _MAX_TAGS_READ = 100
 _MAX_WORDS_A_GROUP = 3
 
+_ALSO_WORDS = frozenset({"ernie", "ideogram", "lens", "mai", "mugen", "pid"})
+"""Families whose names may be subjects, as those of folders."""
+
 _COMMON = frozenset(
     """1girl 1boy 1other solo 2girls 2boys multiple_girls no_humans looking_at_viewer
     simple_background white_background
@@ -218,9 +221,14 @@ def _identifying(counts: Mapping[str, float], pictures: float | None) -> str:
     return ", ".join(often[:_MAX_WORDS_A_GROUP])
 
 
+def _is_family(folder: str) -> bool:
+    family = family_of(folder)
+    return family in known_families() and family not in _ALSO_WORDS
+
+
 def folder_facts(folders: Iterable[str]) -> StatedFacts:
     """The base model and the subjects that the names of the file's folders state."""
     names = [name(folder) for folder in folders]
-    families = [folder for folder in names if family_of(folder) in known_families()]
+    families = [folder for folder in names if _is_family(folder)]
     subjects = [folder for folder in names if folder not in families]
     return StatedFacts(base_model=families[-1] if families else "", tags=tags(subjects))
