@@ -221,8 +221,7 @@ interface PlanView {
   batches: number;
   exact: boolean;
   prompt: string;
-  family: string;
-  took_ms: number;
+  family_name: string;
   notes: string[];
 }
 

@@ -11,11 +11,14 @@ window.stylus.files.push({
 
     addTexts({
       planning: "Choosing LoRAs ...",
-      plannedIn: "Planned in {ms} ms for {family}.",
+      found: "{count} LoRAs found ({family})",
+      foundOne: "1 LoRA found ({family})",
+      foundNone: "No LoRA found ({family})",
       anyFamily: "any base model",
       lock: "Lock",
       lockHint: "Keep this set for the next generations",
       unlock: "Unlock",
+      unlockHint: "Choose LoRAs anew for each prompt",
       locked: "Locked for the next generations: {names}.",
       send: "Send to prompt",
       sendHint: "Write trigger words and tags into the prompt, to be seen and changed there",
@@ -29,11 +32,8 @@ window.stylus.files.push({
 
     /** The part of one tab's accordion that this script draws. @implements {PlanPanel} */
     class Panel {
-      /**
-       * @param {HTMLElement} place
-       * @param {string} tab
-       */
-      constructor(place, tab) {
+      /** @param {string} tab */
+      constructor(tab) {
         this.tab = tab;
         /** Whether gradio has this window's session. */
         this.joined = false;
@@ -42,11 +42,20 @@ window.stylus.files.push({
         /** @type {Set<string>} */
         this.open = new Set();
         this.line = el("p", { class: "stylus-line", role: "status", aria: { live: "polite" } });
+        this.tools = el("div", { class: "stylus-buttons" });
         this.plan = el("div", { class: "stylus-plan" });
         this.used = el("div", { class: "stylus-used stylus-mount" });
-        fill(place, this.line, this.plan, this.used, stylus.drawDryRun(this));
+        this.drawTools(null);
+        stylus.mount(tab, (place) => this.drawInto(place));
+        stylus.mount(`${tab}_tools`, (place) => fill(place, this.tools));
+        stylus.mount(`${tab}_more`, (place) => fill(place, stylus.drawDryRun(this)));
+      }
+
+      /** @param {HTMLElement} place */
+      drawInto(place) {
+        fill(place, this.line, this.plan, this.used);
         this.moveBelowPictures();
-        const preview = document.getElementById(`stylus_${tab}_preview`);
+        const preview = document.getElementById(`stylus_${this.tab}_preview`);
         preview?.addEventListener("click", () => this.say(text("planning")));
         this.begin();
       }
@@ -145,24 +154,27 @@ window.stylus.files.push({
         this.shown = answer.number;
         const { view, lock, used } = answer;
         const restoreFocus = this.rememberFocus();
-        const family = view?.family || text("anyFamily");
-        this.say(view ? text("plannedIn", { ms: view.took_ms, family }) : "");
+        this.say(view ? this.describe(view) : "");
         stylus.pictures.release(this.plan);
-        fill(
-          this.plan,
-          this.drawTools(answer),
-          lock && this.drawLock(lock),
-          view && stylus.drawPlan(this, view),
-        );
+        this.drawTools(answer);
+        fill(this.plan, lock && this.drawLock(lock), view && stylus.drawPlan(this, view));
         fill(this.used, used.length > 0 && stylus.drawLastPictures(this, used));
         restoreFocus();
+      }
+
+      /** @param {PlanView} view */
+      describe({ picks, family_name }) {
+        const name = ["foundNone", "foundOne"][picks.length] ?? "found";
+        return text(name, { count: picks.length, family: family_name || text("anyFamily") });
       }
 
       /** Gives back what restores the focus, and a half-typed weight, after the plan is drawn. */
       rememberFocus() {
         const { activeElement } = document;
+        const places = [this.tools, this.plan];
         const active =
-          activeElement instanceof HTMLElement && this.plan.contains(activeElement)
+          activeElement instanceof HTMLElement &&
+          places.some((place) => place.contains(activeElement))
             ? activeElement
             : null;
         const focus = active?.dataset.focus;
@@ -173,7 +185,8 @@ window.stylus.files.push({
             : null;
         return () => {
           if (!focus) return;
-          for (const control of this.plan.querySelectorAll("[data-focus]")) {
+          const controls = places.flatMap((place) => [...place.querySelectorAll("[data-focus]")]);
+          for (const control of controls) {
             if (!(control instanceof HTMLElement) || control.dataset.focus !== focus) continue;
             if (typed !== null && control instanceof HTMLInputElement) control.value = typed;
             control.focus();
@@ -208,26 +221,25 @@ window.stylus.files.push({
         );
       }
 
-      /** @param {PanelAnswer} answer */
-      drawTools({ view, lock, sent, corrected }) {
-        const hasPicks = Boolean(view?.picks.length);
-        /** @param {string} label @param {string} hint @param {string} focus @param {() => unknown} act */
-        const tool = (label, hint, focus, act) => this.button(text(label), text(hint), focus, act);
-        const tools = [];
-        if (lock) {
-          tools.push(tool("unlock", "unlock", "lock", () => this.ask("lock", { on: false })));
-        } else if (hasPicks) {
-          tools.push(tool("lock", "lockHint", "lock", () => this.ask("lock", { on: true })));
-        }
-        if (sent) {
-          tools.push(tool("takeBack", "takeBackHint", "sent", () => this.writePrompt("take_back")));
-        } else if (hasPicks) {
-          tools.push(tool("send", "sendHint", "sent", () => this.writePrompt("send")));
-        }
-        if (corrected) {
-          tools.push(tool("undo", "undo", "undo", () => this.correct("afresh", "")));
-        }
-        return tools.length > 0 && el("div", { class: "stylus-buttons" }, tools);
+      /**
+       * The small buttons beside Preview; those that have nothing to act on are disabled.
+       * @param {PanelAnswer | null} answer
+       */
+      drawTools(answer) {
+        const nothing = !answer?.view?.picks.length;
+        /** @param {string} label @param {string} hint @param {string} focus @param {() => unknown} act @param {boolean} [disabled] */
+        const tool = (label, hint, focus, act, disabled = false) =>
+          this.button(text(label), text(hint), focus, act, { disabled });
+        fill(
+          this.tools,
+          answer?.lock
+            ? tool("unlock", "unlockHint", "lock", () => this.ask("lock", { on: false }))
+            : tool("lock", "lockHint", "lock", () => this.ask("lock", { on: true }), nothing),
+          answer?.sent
+            ? tool("takeBack", "takeBackHint", "sent", () => this.writePrompt("take_back"))
+            : tool("send", "sendHint", "sent", () => this.writePrompt("send"), nothing),
+          answer?.corrected && tool("undo", "undo", "undo", () => this.correct("afresh", "")),
+        );
       }
 
       /** @param {NonNullable<PanelAnswer["lock"]>} lock */
@@ -243,9 +255,7 @@ window.stylus.files.push({
     session.keepUnique(() => {
       for (const panel of panels.values()) panel.begin();
     });
-    for (const tab of ["txt2img", "img2img"]) {
-      stylus.mount(tab, (place) => panels.set(tab, new Panel(place, tab)));
-    }
+    for (const tab of ["txt2img", "img2img"]) panels.set(tab, new Panel(tab));
 
     /** What gradio's events call. */
     const panel = {

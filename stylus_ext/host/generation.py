@@ -32,7 +32,7 @@ from stylus_ext.host.fetching import FetchOutcome, FetchStopped
 from stylus_ext.host.guard import RERANK
 from stylus_ext.host.infotext import AppliedGeneration, Picture, texts_of, write
 from stylus_ext.host.permissions import RULES
-from stylus_ext.host.planner import MadePicture, Planner, current_planner, last_notes, timeouts
+from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
@@ -51,7 +51,7 @@ _SCENERY = frozenset({"style", "background", "building"})
 _UNKNOWN_FAMILY = Note(
     "unknown_family",
     "The base model of this checkpoint is unknown, so only LoRAs set to Always were considered."
-    " Choose its family in the panel.",
+    " Choose it in the panel, under More options.",
 )
 _NO_FAMILY = Note(
     "no_downloads", "LoRAs are not downloaded for a checkpoint of unknown base model."
@@ -253,6 +253,7 @@ def _pictures(before: Texts, masks: Sequence[ImageMask]) -> tuple[Picture, ...]:
 def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration:
     """Run Stylus for `p`; notes go under the picture, into the infotext and the panel."""
     infotext.forget(p.extra_generation_params)
+    values = reading.values if isinstance(reading, ValuesReading) else PanelValues()
     if isinstance(reading, ValuesReading) and getattr(p, "disable_extra_networks", False):
         reading = _DISABLED
     if isinstance(reading, ValuesReading):
@@ -264,9 +265,10 @@ def process(p: Any, reading: ValuesReading | Note) -> AppliedGeneration:
             reading = Note("failed", text)
     if isinstance(reading, Note):
         work = _unchanged(texts_of(p), PanelValues(), [reading])
-    texts = [note.text for note in work.notes]
-    last_notes[:] = texts
-    for text in texts:
+    session = _session(current_planner(), values)
+    if session is not None:
+        session.made = work, tuple(map(int, p.all_seeds))
+    for text in (note.text for note in work.notes):
         compat.comment(p, text if text.startswith("Stylus") else f"Stylus: {text}")
     return work
 
@@ -278,9 +280,6 @@ def _work(p: Any, reading: ValuesReading) -> AppliedGeneration:
         work = Generation(p, values, planner).run(reading.notes)
     else:
         work.notes[:0] = reading.notes
-    session = _session(planner, values)
-    if session is not None:
-        session.made = work, tuple(map(int, p.all_seeds))
     return work
 
 

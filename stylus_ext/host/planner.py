@@ -53,9 +53,6 @@ _READ_AGAIN_S = 300.0
 _REMEMBERED = 256
 _INDEX_AGAIN_S = 60.0
 
-last_notes: list[str] = []
-"""Notes of the last generation, for the panel."""
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

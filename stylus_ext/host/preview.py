@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -13,7 +12,7 @@ from modules import shared
 
 from stylus_ext.core.composition import Mask, Pick
 from stylus_ext.core.errors import InvalidInput, Note, StylusError
-from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.family import ANY, UNKNOWN, display_name
 from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import BRACE_CLOSE, BRACE_OPEN, WILDCARD, parse_prompt
@@ -42,7 +41,7 @@ _FLAGS = re.compile(r" \((?:try )?`--[^`]*`[^()]*\)")
 
 
 def view_of(
-    planner: Planner, session: PreviewSession, plan: Plan, notes: Sequence[Note], took_ms: int
+    planner: Planner, session: PreviewSession, plan: Plan, notes: Sequence[Note]
 ) -> dict[str, Any]:
     """A plan as JSON; `exact` if the seeds are those that will be used."""
     request, out = session.request, {*session.words.reject, *session.words.swap}
@@ -75,7 +74,7 @@ def view_of(
         "exact": request.seed >= 0 or request.values.seed >= 0,
         "prompt": plan.prompts[0],
         "family": plan.family,
-        "took_ms": took_ms,
+        "family_name": "" if plan.family in ("", ANY, UNKNOWN) else display_name(plan.family),
         "notes": list(dict.fromkeys(note.text for note in notes)),
     }
 
@@ -275,11 +274,9 @@ def look(
         if new is not None and sent is not None and new.prompt == sent.before:
             session.sent = None
         session.request = request
-        began = time.perf_counter()
         plan, family, notes = _planned(planner, session, request)
-        took_ms = round(1000 * (time.perf_counter() - began))
         session.plan, session.family = plan, family
-        session.view = view_of(planner, session, plan, notes, took_ms)
+        session.view = view_of(planner, session, plan, notes)
         return session.view
 
 

@@ -305,7 +305,7 @@ def _mixed_batch(left_out: set[str]) -> list[Note]:
             "mixed_batch",
             "The prompts of one batch differ, and the WebUI loads one set of LoRAs for all of"
             f" them, so {joined(names)} {'was' if len(names) == 1 else 'were'} left out."
-            ' Tick "Vary inside a batch" to give every picture its own.',
+            ' Tick "Different LoRAs for each image" to give every picture its own.',
         )
     ]
 

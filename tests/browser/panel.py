@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 TABS = ("txt2img", "img2img")
 SLIDERS = ("max_adapters", "per_task", "strength")
+QUIET = ("max_adapters", "strength")
 DROPDOWNS = ("diversity", "family", "composer")
 
 
@@ -35,7 +36,7 @@ class Panel:
 
     def turn(self) -> None:
         """The accordion's head opens and enables, or closes and disables."""
-        self.part("enabled").locator(".label-wrap").click()
+        self.part("enabled").locator(".label-wrap").first.click()
 
     def tick(self) -> None:
         """The box in the head enables alone, so that the accordion may stay closed."""
@@ -48,10 +49,22 @@ class Panel:
         eventually(lambda: words in self.line(), self.page)
         return self.line()
 
+    def wait_ready(self) -> None:
+        """A ready engine is marked, and says nothing."""
+        mark = self.part("state").locator(".stylus-ready")
+        eventually(lambda: mark.count() > 0 and self.line() == "", self.page)
+
     def wait_for_empty_line(self) -> None:
         eventually(lambda: self.line() == "", self.page)
 
+    def open_options(self) -> None:
+        if not self.part("seed").is_visible():
+            self.part("more").locator(".label-wrap").click()
+        self.part("seed").wait_for(state="visible")
+
     def set(self, name: str, value: Any) -> None:
+        if name not in QUIET:
+            self.open_options()
         if name in SLIDERS:
             box = self.part(name).locator("input[type=number]")
             box.fill(str(value))

@@ -56,7 +56,7 @@ def test_the_switch_is_there_when_the_engine_is(fetching: Running, browser: Brow
             panel = Panel(here.page, tab).turn_to()
             assert not panel.part("downloads").is_visible()
             panel.turn()
-            panel.wait_for_line("The engine is ready.")
+            panel.wait_ready()
             panel.part("downloads").wait_for(state="visible")
             assert not panel.part("downloads").locator("input").is_checked()
             here.picture(f"{fetching.gradio}-{tab}-may-fetch")
@@ -81,7 +81,7 @@ def test_a_picture_waits_for_its_lora_and_the_line_follows(
         here.picture(f"{fetching.gradio}-fetching")
         for panel in panels:
             assert "<lora:zebrastripe" in panel.wait_for_pictures()
-            panel.wait_for_line("The engine is ready.")
+            panel.wait_ready()
             eventually(lambda: "fetching" not in panel.line(), here.page)  # noqa: B023
         assert fetching.told()["calls"][-1]["args"][6] is True
         assert here.complaints == other.complaints or len(here.complaints) == len(other.complaints)

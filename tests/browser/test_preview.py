@@ -33,14 +33,19 @@ class Accordion(Panel):
     def open(self) -> Accordion:
         self.turn_to()
         self.turn()
-        self.wait_for_line("The engine is ready.")
+        self.wait_ready()
         return self
 
     def preview(self, prompt: str = PROMPT) -> Accordion:
         self.prompt().fill(prompt)
         self.part("preview").click()
-        eventually(lambda: "Planned in" in self.said() and self.shown_prompt() == prompt, self.page)
+        eventually(lambda: "found" in self.said() and self.shown_prompt() == prompt, self.page)
         return self
+
+    @property
+    def tools(self) -> Locator:
+        """The small buttons beside Preview."""
+        return self.part("tools_mount")
 
     def said(self) -> str:
         return self.place.locator("> .stylus-line").inner_text()
@@ -120,7 +125,7 @@ def test_corrections_reach_the_picture(server: Running, browser: Browser) -> Non
         told = server.told()["infotexts"][-2]
         assert told.startswith(f"{PROMPT} <lora:watercolor_painting:0.35>")
         assert "used your corrected preview" in panel.shown()
-        panel.press("Undo my corrections")
+        panel.press("Undo my corrections", panel.tools)
         panel.wait_for_names("corgi_dog", "watercolor_painting")
         panel.generate(server, PROMPT)
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-2]
@@ -154,7 +159,7 @@ def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(
 ) -> None:
     with visit(browser, server.url) as here, visit(browser, server.url) as another:
         panel = Accordion(here.page).open().preview()
-        panel.press("Keep this set")
+        panel.press("Keep this set", panel.tools)
         panel.wait_for(".stylus-lock")
         here.page.reload()
         panel = Accordion(here.page)
@@ -169,20 +174,20 @@ def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(
         other = Accordion(another.page).open()
         other.generate(server, "a ship at sea")
         assert "<lora:" not in server.told()["infotexts"][-1]
-        panel.press("Unlock")
+        panel.press("Unlock", panel.tools)
         eventually(lambda: here.page.locator(".stylus-lock").count() == 0, here.page)
 
 
 def test_tags_are_sent_to_the_prompt_and_taken_back(server: Running, browser: Browser) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
-        panel.press("Write trigger words and tags")
+        panel.press("Write trigger words and tags", panel.tools)
         eventually(lambda: "<lora:corgi_dog:" in panel.prompt().input_value(), here.page)
         sent = panel.prompt().input_value()
         assert sent.startswith(PROMPT)
         here.picture(f"{server.gradio}-sent")
         panel.prompt().fill(f"{sent}, at night")
-        panel.press("Remove from the prompt exactly")
+        panel.press("Remove from the prompt exactly", panel.tools)
         eventually(lambda: panel.prompt().input_value() == f"{PROMPT}, at night", here.page)
         known = len(server.told()["calls"])
         here.page.locator("#txt2img_generate").click()
@@ -225,14 +230,14 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(
             "<lora:corgi_dog:" in told and "<lora:glass_skyscraper:" in told
             for told in server.told()["infotexts"][-2:]
         )
-        panel.press("Unlock")
+        panel.press("Unlock", panel.tools)
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
 
 
 def test_a_picture_to_compare_with(server: Running, browser: Browser) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()
-        panel.part("compare").locator("input").set_checked(True)
+        panel.set("compare", True)
         panel.generate(server, PROMPT)
         told = server.told()["infotexts"][-3:]
         assert "<lora:" in told[0]
@@ -393,7 +398,7 @@ def test_styles_are_applied_and_the_next_batches_told(server: Running, browser: 
             "Batch 1: corgi_dog"
             in panel.place.locator(".stylus-combinations li").first.inner_text()
         )
-        panel.press("Write trigger words and tags")
+        panel.press("Write trigger words and tags", panel.tools)
         eventually(
             lambda: panel.prompt().input_value().startswith("corgi dog <lora:corgi_dog:"), here.page
         )
@@ -403,14 +408,14 @@ def test_styles_are_applied_and_the_next_batches_told(server: Running, browser: 
 def test_a_dry_run_over_the_last_pictures(server: Running, browser: Browser) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()
-        panel.place.locator("summary:has-text('Dry run')").click()
-        panel.press("What would be chosen for the last 50 prompts")
-        eventually(
-            lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page
-        )
-        told = panel.place.locator(".stylus-rehearsal").inner_text()
+        panel.open_options()
+        place = panel.part("more_mount")
+        place.locator("summary:has-text('Dry run')").click()
+        panel.press("What would be chosen for the last 50 prompts", place)
+        eventually(lambda: place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
+        told = place.locator(".stylus-rehearsal").inner_text()
         assert "2 prompts: LoRAs chosen for 1, the same as before for 1." in told
-        row = panel.place.locator(
+        row = place.locator(
             ".stylus-rehearsal tbody tr", has_text="corgi dog in the garden"
         ).inner_text()
         assert "corgi_dog" in row
@@ -444,7 +449,7 @@ def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
         for panel, prompt in zip(panels, prompts, strict=True):
             panel.preview(prompt)
         for panel in panels[:4]:
-            panel.press("Keep this set")
+            panel.press("Keep this set", panel.tools)
         for panel, prompt in zip(panels, prompts, strict=True):
             wanted = (
                 [name.replace(" ", "_") for name in prompt.split(", ")]
@@ -463,4 +468,4 @@ def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
                 if name in used
             ] == wanted
         for panel in panels[:4]:
-            panel.press("Unlock")
+            panel.press("Unlock", panel.tools)

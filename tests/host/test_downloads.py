@@ -28,6 +28,7 @@ from tests.host.downloads import (
     number_of,
     write_settings,
 )
+from tests.host.test_panel import READY_MARK
 
 PROMPT = "zebrastripe at night"
 
@@ -161,7 +162,7 @@ def test_the_panels_line_follows_a_download(scene: Scene, monkeypatch: pytest.Mo
 
     asyncio.run(follow())
     assert any(" of " in said and "Zebrastripe" in said for said in lines)
-    assert "The engine is ready." in lines[-1]
+    assert READY_MARK in lines[-1]
     assert "fetching" not in lines[-1]
 
 

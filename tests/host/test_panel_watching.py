@@ -14,6 +14,7 @@ import pytest
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
+from tests.host.test_panel import READY_MARK
 
 SHOWN = 6  # the line, both buttons, the family, the switch for downloads, the choice of composer
 BUILDING = EngineReport(
@@ -148,7 +149,7 @@ def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
     monkeypatch.setattr(
         building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
     )
-    assert "The engine is ready." in events.go_on(True, page.untick_counter(), page.Request())[0]
+    assert READY_MARK in events.go_on(True, page.untick_counter(), page.Request())[0]
 
 
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:
@@ -156,8 +157,8 @@ def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage)
     made = stage.host.page.by_id("generation_info_txt2img")
     for shown in (
         list(event(stage, "enabled-checkbox", "change")(stranger, True, page.untick_counter()))[-1],
-        made.events["change"].fn(stranger, True),
-        made.events["change"].fn(stranger, False),
+        made.events["change"].fn(stranger, True, ""),
+        made.events["change"].fn(stranger, False, ""),
     ):
         assert "Unrecognised Host" in shown[0]
         assert shown[1:] == [page.update()] * (SHOWN - 1)

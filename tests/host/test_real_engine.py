@@ -20,6 +20,7 @@ from tests.host.double import page
 from tests.host.double.fixtures import Stage
 from tests.host.double.processing import parse_generation_parameters
 from tests.host.engines import engine, until
+from tests.host.test_panel import READY_MARK
 from tests.lora_files import write_lora
 
 ON = {"enabled": True}
@@ -113,7 +114,7 @@ def test_the_panel_reads_the_folders_and_has_them_hashed(real: tuple[Stage, Engi
     change = stage.host.page.by_id("stylus_txt2img_enabled-checkbox").events["change"]
     states = [state[0] for state in change.fn(page.Request(), True, page.untick_counter())]
     assert "<p>Reading your LoRAs.</p>" in states
-    assert "The engine is ready." in states[-1]
+    assert READY_MARK in states[-1]
     client = EngineClient(process)
     assert client.status()["catalogue"]["on_disk"] == 3
     until(lambda: client.status()["catalogue"]["in_step"])

@@ -172,8 +172,9 @@ def test_prompts_that_differ_inside_a_batch_share_what_serves_all(stage: Stage) 
     assert prompts(done) == [f"{text} <lora:watercolor_style:0.8>" for text in texts]
     for image, text in zip(done.images, done.infotexts, strict=True):
         assert stage.host.without_stylus(text).pixels == image.pixels
-    assert any("Vary inside a batch" in note for note in done.p.comments)
-    assert "Vary inside a batch" in parse_generation_parameters(done.infotexts[0])["Stylus notes"]
+    assert any("Different LoRAs for each image" in note for note in done.p.comments)
+    fields = parse_generation_parameters(done.infotexts[0])
+    assert "Different LoRAs for each image" in fields["Stylus notes"]
 
 
 def test_a_shared_pick_has_one_weight_however_the_prompts_differ(stage: Stage) -> None:

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import StylusError
-from stylus_ext.core.family import known_families
+from stylus_ext.core.family import display_name, known_families
 from stylus_ext.host import compat
-from stylus_ext.host.checkpoint import loaded_checkpoint, loaded_family
+from stylus_ext.host.checkpoint import Finding, find_family, loaded_checkpoint
 from stylus_ext.host.compat import Request
-from stylus_ext.host.engine.setup_state import AGAIN, EngineReport, EngineState
-from stylus_ext.host.planner import Planner, current_planner, describe, last_notes, timeouts
+from stylus_ext.host.engine.setup_state import AGAIN, ANSWERING, EngineReport, EngineState
+from stylus_ext.host.planner import Planner, current_planner, describe, timeouts
 from stylus_ext.host.values import AUTO, read_values
 
 if TYPE_CHECKING:
@@ -99,14 +99,22 @@ def set_up_once(counter: UntickCounter, request: Request) -> list[Any]:
     return last_soon(set_up(counter, request))
 
 
-def look(enabled: bool, request: Request) -> list[Any]:
+def look(enabled: bool, request: Request, session_id: str = "") -> list[Any]:
+    """The present state, with the notes on the pictures that this page made last."""
     refusal = compat.may("look", request)
     if refusal:
         return _only(refusal)
     if not enabled:
         return [line(""), gr.update(visible=False), gr.update(visible=False), *_unchanged()[3:]]
     planner = current_planner()
-    return shown_of(planner, planner.engine.report())
+    session = planner.sessions.of(session_id)
+    made = None if session is None else session.made
+    notes = [] if made is None else [note.text for note in made[0].notes]
+    return shown_of(planner, planner.engine.report(), notes)
+
+
+def after_generation(enabled: bool, session_id: str, request: Request) -> list[Any]:
+    return look(enabled, request, session_id)
 
 
 def go_on(enabled: bool, counter: UntickCounter, request: Request) -> list[Any]:
@@ -175,22 +183,35 @@ async def follow_fetch() -> AsyncIterator[str]:
             idle_since = time.monotonic()
 
 
-def shown_of(planner: Planner, report: EngineReport) -> list[Any]:
-    """Values of all panel outputs for one engine report."""
-    finding = loaded_family(planner.remembered)
-    model = (
-        f"Base model: {finding.family} ({finding.because})."
-        if finding.known
-        else "The base model of this checkpoint is unknown. Choose its family below."
-    )
-    remembered = planner.remembered.get(loaded_checkpoint()) or AUTO
+def shown_of(planner: Planner, report: EngineReport, notes: Sequence[str] = ()) -> list[Any]:
+    """Values of all panel outputs for one engine report; a ready engine has nothing to say."""
+    checkpoint = loaded_checkpoint()
+    remembered = planner.remembered.get(checkpoint)
+    finding = find_family(checkpoint, remembered)
+    ready = report.state in ANSWERING
     return [
-        line(describe(report), model, *(_without(note, report.sentence) for note in last_notes)),
+        line(
+            "" if ready else describe(report),
+            "" if finding.known else _UNKNOWN_BASE_MODEL,
+            *(_without(note, report.sentence) for note in notes),
+            ready=ready,
+        ),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
-        gr.update(value=remembered),
+        gr.update(value=remembered or AUTO, info=_base_model_hint(finding, remembered)),
         *_offers(planner),
     ]
+
+
+_UNKNOWN_BASE_MODEL = "The base model of this checkpoint is unknown. Choose it in More options."
+
+
+def _base_model_hint(finding: Finding, remembered: str | None) -> str:
+    if remembered:
+        return "Remembered for this checkpoint"
+    if not finding.known:
+        return "Unknown for this checkpoint"
+    return f"auto: {display_name(finding.family)}, by {finding.because}"
 
 
 def _offers(planner: Planner) -> list[Any]:
@@ -222,9 +243,13 @@ def _without(note: str, sentence: str) -> str:
     return f"{note.replace(sentence, '').rstrip(' :')}." if sentence and sentence in note else note
 
 
-def line(*texts: str) -> str:
+def line(*texts: str, ready: bool = False) -> str:
+    """The state line; a hidden mark tells the page's scripts that the engine is ready."""
     text = "<br>".join(html.escape(text) for text in texts if text)
-    return f"<p>{text}</p>" if text else ""
+    return (f"<p>{text}</p>" if text else "") + (READY_MARK if ready else "")
+
+
+READY_MARK = '<span class="stylus-ready" hidden></span>'
 
 
 _numbers = itertools.count(1)

@@ -39,17 +39,22 @@ _ASIDE = ["stylus-aside"]
 
 
 def place(tab: str) -> None:
-    """Mount point for `javascript/` in an accordion, or in the Stylus tab (`tab`)."""
-    gr.HTML(
-        value=f'<div id="stylus_{tab}_mount" class="stylus-mount"></div>',
-        elem_id=f"stylus_{tab}_place",
-        elem_classes=["stylus-place"],
-    )
+    """The main mount point of an accordion, or of the Stylus tab (`tab`), with its token."""
+    _mount(tab)
     button = gr.Button("Stylus page", elem_id=f"stylus_{tab}_page", elem_classes=_ASIDE)
     box = _hidden(tab, "token", None)
     if compat.on_this_page([button, box]):
         button.click(fn=_issue, inputs=[], outputs=[box], show_progress="hidden", queue=False)
         box.change(fn=None, inputs=[box], outputs=[], **compat.browser_script(_RECEIVE))
+
+
+def _mount(name: str) -> None:
+    """A place that `javascript/` draws into."""
+    gr.HTML(
+        value=f'<div id="stylus_{name}_mount" class="stylus-mount"></div>',
+        elem_id=f"stylus_{name}_place",
+        elem_classes=["stylus-place"],
+    )
 
 
 def _issue(request: Request) -> str:
@@ -64,23 +69,23 @@ PREFIX = "stylus"
 _LABELS = {
     "enabled": "Stylus",
     "composer": "Composer",
-    "max_adapters": "LoRAs",
-    "per_task": "Per task",
+    "max_adapters": "Max LoRAs",
+    "per_task": "Max per concept",
     "strength": "Strength",
-    "diversity": "Diversity",
+    "diversity": "Vary LoRAs between batches",
     "downloads": "Fetch missing LoRAs",
-    "vary_inside_batch": "Vary inside a batch (its size becomes a count)",
+    "vary_inside_batch": "Different LoRAs for each image",
     "seed": "Selection seed",
-    "family": "Base model family",
+    "family": "Base model",
     "replay": "Stylus replay",
-    "compare": "Compare with base",
+    "compare": "Also generate without LoRAs (same seed)",
 }
 _INFO = {
     "composer": "rules: offline; chat: asks the language model that is set",
-    "diversity": "what later batches may leave out",
-    "seed": f"{FOLLOW} follows the picture's",
-    "family": "kept for the loaded checkpoint",
-    "compare": "one picture more: same seed, no chosen LoRA",
+    "diversity": "varied: never without a LoRA; all: every batch has the same",
+    "vary_inside_batch": "makes several batches of one image each",
+    "seed": f"{FOLLOW} follows the picture's seed",
+    "family": "auto: found from the checkpoint",
 }
 _SENT = (
     "enabled",
@@ -113,43 +118,28 @@ def build_panel(
     made: dict[str, Any] = {}
     with _accordion(tab, made):
         state = gr.HTML(value="", elem_id=element(tab, "state"), elem_classes=["stylus-state"])
-        with gr.Row():
+        with gr.Row(elem_classes=["stylus-setup"]):
             buttons = {
                 "set_up": gr.Button(
                     "Set up", elem_id=element(tab, "set_up"), visible=False, variant="primary"
                 ),
                 "retry": gr.Button("Retry", elem_id=element(tab, "retry"), visible=False),
             }
-        with gr.Row():
-            for name in ("max_adapters", "per_task", "strength"):
-                made[name] = _slider(tab, name, defaults)
-        with gr.Row():
-            made["diversity"] = _dropdown(tab, "diversity", list(SCHEMES), defaults)
-            made["family"] = _dropdown(tab, "family", list(families()), defaults)
-        with gr.Row():
-            made["seed"] = gr.Number(
-                label=_LABELS["seed"],
-                info=_INFO["seed"],
-                value=FOLLOW,
-                minimum=FOLLOW,
-                maximum=LAST_SEED,
-                precision=0,
-                elem_id=element(tab, "seed"),
-            )
-            made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
-        made["composer"] = _dropdown(
-            tab, "composer", list(COMPOSERS), defaults, visible=False
-        )  # until an engine says that it has several
-        made["downloads"] = _checkbox(tab, "downloads", False)
-        made["replay"] = _hidden(tab, "replay", _LABELS["replay"])
+        preview = _preview_controls(tab, made)
         buttons["afresh"] = gr.Button(
-            "Restore my prompt and select afresh",
+            "Restore my prompt and choose again",
             elem_id=element(tab, "afresh"),
             visible=False,
             size="sm",
         )
-        preview = _preview_controls(tab, made)
+        with gr.Row():
+            for name in ("max_adapters", "strength"):
+                made[name] = _slider(tab, name, defaults)
         place(tab)
+        with gr.Accordion("More options", open=False, elem_id=element(tab, "more")):
+            _more_options(tab, made, defaults)
+            _mount(f"{tab}_more")
+        made["replay"] = _hidden(tab, "replay", _LABELS["replay"])
     events = Events(tab, made, state, buttons)
     events.wire(hosts.get("prompt"), hosts.get("generate"), on_after_component)
     events.wire_preview(preview, hosts)
@@ -158,16 +148,40 @@ def build_panel(
 
 
 def _preview_controls(tab: str, made: dict[str, Any]) -> dict[str, Any]:
-    """Preview's controls; generation values are added to `made`."""
+    """Preview and, drawn by `javascript/`, the buttons beside it."""
     with gr.Row(elem_classes=["stylus-ask"]):
-        button = gr.Button("Preview", elem_id=element(tab, "preview"), size="sm")
-        made["compare"] = _checkbox(tab, "compare", True)
+        button = gr.Button("Preview", elem_id=element(tab, "preview"))
+        _mount(f"{tab}_tools")
     made["session_id"] = _hidden(tab, "seat", "Stylus page")
     return {
         "button": button,
         "identify": gr.Button("Stylus seat", elem_id=element(tab, "sit"), elem_classes=_ASIDE),
         "feed": _hidden(tab, "feed", None),
     }
+
+
+def _more_options(tab: str, made: dict[str, Any], defaults: PanelValues) -> None:
+    with gr.Row():
+        made["per_task"] = _slider(tab, "per_task", defaults)
+        made["seed"] = gr.Number(
+            label=_LABELS["seed"],
+            info=_INFO["seed"],
+            value=FOLLOW,
+            minimum=FOLLOW,
+            maximum=LAST_SEED,
+            precision=0,
+            elem_id=element(tab, "seed"),
+        )
+    with gr.Row():
+        made["diversity"] = _dropdown(tab, "diversity", list(SCHEMES), defaults)
+        made["family"] = _dropdown(tab, "family", list(families()), defaults)
+    made["composer"] = _dropdown(
+        tab, "composer", list(COMPOSERS), defaults, visible=False
+    )  # until an engine says that it has several
+    with gr.Row(elem_classes=["stylus-checks"]):
+        made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
+        made["compare"] = _checkbox(tab, "compare", True)
+    made["downloads"] = _checkbox(tab, "downloads", False)
 
 
 def _accordion(tab: str, made: dict[str, Any]) -> Any:

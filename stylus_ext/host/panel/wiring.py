@@ -89,7 +89,8 @@ class Events:
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:
             info, enabled = made.component, self.made["enabled"]
-            info.change(fn=_handler("look"), inputs=[enabled], outputs=shown, **_QUICK)
+            page = [enabled, self.made["session_id"]]
+            info.change(fn=_handler("after_generation"), inputs=page, outputs=shown, **_QUICK)
             refresh = compat.browser_script(_in_page(self.tab, "refresh", ""))
             info.change(fn=None, inputs=[], outputs=[], **refresh)
 
