@@ -82,8 +82,7 @@ _LABELS = {
 }
 _INFO = {
     "composer": "rules: offline; chat: asks the language model that is set",
-    "diversity": "varied: never without a LoRA; all: every batch has the same",
-    "vary_inside_batch": "makes several batches of one image each",
+    "diversity": "varied: never without a LoRA",
     "seed": f"{FOLLOW} follows the picture's seed",
     "family": "auto: found from the checkpoint",
 }
