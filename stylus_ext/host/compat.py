@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,8 @@ __all__ = ["ALWAYS_VISIBLE", "Request", "Script", "gr", "script_callbacks"]
 Script = scripts.Script
 ALWAYS_VISIBLE = scripts.AlwaysVisible
 _INNER = "process_images_inner"
+_GRADIO_4 = 4
+_SAVE_COMMENTS = "save_prompt_comments"
 _PICTURES = ("png", "jpg", "jpeg", "webp")
 
 
@@ -156,17 +159,20 @@ def cached_sha256(path: str, stem: str) -> str:
 
 
 def lora_folders() -> list[str]:
-    """LoRA folders; `lyco_dir_backcompat` exists in A1111 and reForge."""
-    flags = (getattr(shared.cmd_opts, name, None) for name in ("lora_dir", "lyco_dir_backcompat"))
-    return existing_folders(flags)
+    """LoRA folders, that for downloads first.
+
+    The list `lora_dirs` exists in Forge Neo, `lyco_dir_backcompat` in A1111 and reForge.
+    """
+    main, more, lyco = (
+        getattr(shared.cmd_opts, name, None)
+        for name in ("lora_dir", "lora_dirs", "lyco_dir_backcompat")
+    )
+    return existing_folders([main, *(more if isinstance(more, (list, tuple)) else ()), lyco])
 
 
 def existing_folders(folders: Iterable[Any]) -> list[str]:
-    return [
-        str(Path(folder).absolute())
-        for folder in dict.fromkeys(folders)
-        if folder and Path(folder).is_dir()
-    ]
+    absolute = dict.fromkeys(Path(folder).absolute() for folder in folders if folder)
+    return [str(folder) for folder in absolute if folder.is_dir()]
 
 
 def loaded_model() -> Any | None:
@@ -205,13 +211,14 @@ def _comments() -> Any | None:
 
 
 def without_comments(text: str) -> str:
-    """Remove `// ...` and `/* ... */`, as reForge does after our hook; a tag could vanish."""
+    """Remove `//` and `/* */`, as reForge and Forge Neo do after us: a tag could vanish."""
+    if not any(sign in text for sign in ("//", "/*", "*/")):
+        return text
     reader = _comments()
-    return (
-        str(reader.strip_comments(text))
-        if reader is not None and any(sign in text for sign in ("//", "/*", "*/"))
-        else text
-    )
+    if reader is None and option(_SAVE_COMMENTS, None) is not None:
+        reader = _script_module(("comments.py",))
+    strip = getattr(reader, "strip_comments", None)
+    return text if strip is None else str(strip(text))
 
 
 def tells_boxes() -> bool:
@@ -219,9 +226,20 @@ def tells_boxes() -> bool:
     return _comments() is not None and bool(option("enable_prompt_comments_def", False))
 
 
-def picture_of_grid_infotext(latest: int, batch_size: int) -> int:
-    """Index of the picture whose infotext the grid gets: the first; reForge: of the last batch."""
-    return 0 if _comments() is None else latest - latest % max(1, batch_size)
+def saved_prompts(p: Any) -> tuple[list[str], list[str]] | None:
+    """Forge Neo's own copies of the prompts, which its infotexts get with "Save Raw Comments"."""
+    copies = getattr(p, "_all_prompts_c", None), getattr(p, "_all_negative_prompts_c", None)
+    positive, negative = copies if option(_SAVE_COMMENTS, False) else (None, None)
+    return None if positive is None or negative is None else (positive, negative)
+
+
+def picture_of_grid_infotext(p: Any, latest: int) -> int:
+    """Index of the picture whose infotext the grid gets: the first.
+
+    reForge, and Forge Neo with "Save Raw Comments": the first of the last batch.
+    """
+    is_last = _comments() is not None or saved_prompts(p) is not None
+    return latest - latest % max(1, int(p.batch_size)) if is_last else 0
 
 
 def read_infotext(text: str) -> dict[str, Any]:
@@ -241,13 +259,30 @@ def describe(image: Any) -> str:
     return str(interrogator.interrogate(image.convert("RGB")))
 
 
-def xyz_grid() -> Any | None:
-    """The host's X/Y/Z script: `xyz_grid.py`, or `scripts.xyz_grid` in older versions."""
-    names = ("xyz_grid.py", "scripts.xyz_grid")
-    return next(
-        (data.module for data in scripts.scripts_data if data.script_class.__module__ in names),
-        None,
-    )
+@dataclass(frozen=True, slots=True)
+class XyzGrid:
+    """The list of the host's X/Y/Z axes, and their class."""
+
+    axis_options: list[Any]
+    axis_class: Callable[..., Any]
+
+
+def xyz_grid() -> XyzGrid | None:
+    """The host's X/Y/Z axes: in its script, in later versions of Forge Neo in `lib_xyz`."""
+    script = _script_module(("xyz_grid.py", "scripts.xyz_grid"))
+    axes = getattr(script, "axis_options", None)
+    kind = getattr(script, "AxisOption", None)
+    if axes is None:
+        axes = getattr(sys.modules.get("lib_xyz.builtins"), "builtin_options", None)
+    if kind is None:
+        kind = getattr(sys.modules.get("lib_xyz.classes"), "AxisOption", None)
+    return None if axes is None or kind is None else XyzGrid(axes, kind)
+
+
+def _script_module(names: Sequence[str]) -> Any | None:
+    """The module of a script of the host, by the names that it has in its versions."""
+    found = (data for data in scripts.scripts_data if data.script_class.__module__ in names)
+    return next((data.module for data in found), None)
 
 
 def on_this_page(components: Sequence[Any]) -> bool:
@@ -261,18 +296,19 @@ def on_this_page(components: Sequence[Any]) -> bool:
     )
 
 
-def _is_gradio_4() -> bool:
-    return str(getattr(gr, "__version__", "")).startswith("4.")
+def _has_gradio_4() -> bool:
+    """False with gradio 3 (A1111, reForge, Forge Classic), True from 4 on (Forge, Forge Neo)."""
+    return int(str(getattr(gr, "__version__", "3")).partition(".")[0]) >= _GRADIO_4
 
 
 def long_event() -> Mapping[str, Any]:
-    """Arguments for events of minutes: gradio 4 (Forge) otherwise runs one at a time."""
-    return {"show_progress": "hidden", **({"concurrency_limit": None} if _is_gradio_4() else {})}
+    """Arguments for events of minutes: gradio from 4 on otherwise runs one at a time."""
+    return {"show_progress": "hidden", **({"concurrency_limit": None} if _has_gradio_4() else {})}
 
 
 def browser_script(code: str) -> Mapping[str, Any]:
-    """JavaScript part of an event: `_js` in gradio 3, `js` in gradio 4 (Forge)."""
-    return {"js" if _is_gradio_4() else "_js": code}
+    """JavaScript part of an event: `_js` in gradio 3, `js` from gradio 4 on."""
+    return {"js" if _has_gradio_4() else "_js": code}
 
 
 def has_queue() -> bool:

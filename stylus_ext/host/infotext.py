@@ -256,9 +256,26 @@ class AppliedGeneration:
             )
             self.notes.append(note)
             self.shared[NOTES] = " ".join(filter(None, (self.shared.get(NOTES, ""), note.text)))
+        if not self.lost:
+            self._into_saved(p, range(first, first + len(prompts)))
         forget(p.extra_generation_params)
         self.of_image(p, first)
         return note
+
+    def _into_saved(self, p: Any, images: range) -> None:
+        """Write the batch's texts into the host's own copies, if those were made before."""
+        from stylus_ext.host import compat
+
+        saved = compat.saved_prompts(p)
+        if saved is None:
+            return
+        for image in images[: max(0, len(self.texts.positive) - images.start)]:
+            texts = self.texts.positive[image], self.texts.negative[image]
+            if image >= len(saved[0]) or not set(tags_of(texts[0])) <= set(
+                tags_of(saved[0][image])
+            ):
+                for copies, text in zip(saved, texts, strict=True):
+                    copies[image : image + 1] = [text]
 
     def of_image(self, p: Any, image: int) -> None:
         """Write this picture's fields, which the host copies into its infotext."""
@@ -280,7 +297,7 @@ class AppliedGeneration:
         """Write the fields of the picture whose prompt is in the grid's infotext."""
         from stylus_ext.host import compat
 
-        image = compat.picture_of_grid_infotext(self.latest, int(p.batch_size))
+        image = compat.picture_of_grid_infotext(p, self.latest)
         if image == 0:
             p.extra_generation_params.pop(HASHES, None)
             if self.first_hashes is not None:

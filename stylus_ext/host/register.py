@@ -19,16 +19,14 @@ _YES = ("True", "False")
 
 def add_axes() -> bool:
     """Add the X/Y/Z axes once per load; False if the host has no grid."""
-    module = compat.xyz_grid()
-    if module is None:
+    grid = compat.xyz_grid()
+    if grid is None:
         return False
-    there = {option.label for option in module.axis_options}
+    there = {option.label for option in grid.axis_options}
     for label, kind, name, choices in _axes():
         if PREFIX + label not in there:
             extra = {} if choices is None else {"choices": choices}
-            module.axis_options.append(
-                module.AxisOption(PREFIX + label, kind, apply(name), **extra)
-            )
+            grid.axis_options.append(grid.axis_class(PREFIX + label, kind, apply(name), **extra))
     return True
 
 

@@ -1,0 +1,162 @@
+"""What Forge Neo does otherwise than A1111."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.host.double.fixtures import Stage, staged
+from tests.host.double.forge_neo import SAVE_COMMENTS, ForgeNeo, strip_comments
+from tests.host.double.processing import parse_generation_parameters
+
+ON = {"enabled": True}
+PROMPT = "a corgi, watercolor"
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForgeNeo:
+    return ForgeNeo(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def neo(host: ForgeNeo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    yield from staged(host, tmp_path, monkeypatch)
+
+
+def prompts(done: Any) -> list[str]:
+    return [parse_generation_parameters(text)["Prompt"] for text in done.infotexts]
+
+
+def test_all_folders_are_read_and_watched_and_the_first_gets_downloads(
+    neo: Stage, host: ForgeNeo, tmp_path: Path
+) -> None:
+    from stylus_ext.host import compat
+
+    more = [tmp_path / name for name in ("of A1111", "of ComfyUI")]
+    for folder in more:
+        folder.mkdir()
+    host.cmd_opts.lora_dirs = [*map(str, more), str(tmp_path), str(tmp_path / "nowhere")]
+    folders = [str(tmp_path), *map(str, more)]
+    assert compat.lora_folders() == folders
+    host.api(ON, prompt=PROMPT)
+    host.api(ON, prompt=PROMPT)
+    host.cmd_opts.lora_dirs = []
+    host.api(ON, prompt=PROMPT)
+    assert [asked["lora_dirs"] for asked in neo.asked] == [folders, [], folders[:1]]
+
+
+@pytest.mark.parametrize("value", [None, "one folder", 7])
+def test_folders_of_another_shape_are_passed_over(
+    neo: Stage, host: ForgeNeo, tmp_path: Path, value: object
+) -> None:
+    from stylus_ext.host import compat
+
+    host.cmd_opts.lora_dirs = value
+    assert compat.lora_folders() == [str(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    ("engine", "family"),
+    [("ZImage", "z-image"), ("Krea2", "krea2"), ("Mugen", "mugen"), ("Nebula9", "nebula9")],
+)
+def test_the_engines_class_is_the_family(
+    neo: Stage, host: ForgeNeo, monkeypatch: pytest.MonkeyPatch, engine: str, family: str
+) -> None:
+    host.load(engine, monkeypatch)
+    done = host.api(ON, prompt=PROMPT)
+    assert neo.asked[0]["settings"]["selection"]["family"] == family
+    assert parse_generation_parameters(done.infotexts[0])["Stylus family"] == family
+
+
+@pytest.mark.parametrize(
+    ("version", "is_new"), [("3.41.2", False), ("4.40.0", True), ("5.0.0b1", True), ("10.1", True)]
+)
+def test_gradio_is_told_by_its_major_version(
+    neo: Stage, monkeypatch: pytest.MonkeyPatch, version: str, is_new: bool
+) -> None:
+    from stylus_ext.host import compat
+
+    monkeypatch.setattr(compat.gr, "__version__", version, raising=False)
+    assert ("concurrency_limit" in compat.long_event()) is is_new
+    assert list(compat.browser_script("code")) == ["js" if is_new else "_js"]
+
+
+def test_axes_are_added_where_the_library_keeps_them(
+    neo: Stage, host: ForgeNeo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylus_ext.host import compat
+    from stylus_ext.host.register import add_axes
+
+    before = host.keep_axes_in_library(monkeypatch)
+    grid = compat.xyz_grid()
+    assert grid is not None
+    assert grid.axis_options == before
+    grid.axis_options[1:] = []
+    assert add_axes()
+    assert add_axes()
+    assert len(grid.axis_options) == 7
+    host.scripts.scripts_data.clear()
+    assert len(compat.xyz_grid().axis_options) == 7  # type: ignore[union-attr]
+    monkeypatch.delitem(sys.modules, "lib_xyz.classes")
+    assert not add_axes()
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize(("count", "size"), [(1, 1), (2, 2), (3, 1)])
+def test_infotexts_have_the_tags_of_every_picture(
+    host: ForgeNeo, neo: Stage, saved: bool, first: bool, count: int, size: int
+) -> None:
+    """Wherever the user has sorted the script that copies the prompts for the infotexts."""
+    host.opts.data[SAVE_COMMENTS] = saved
+    if first:
+        host.txt2img.scripts.reverse()
+    done = host.api(
+        {**ON, "compare": True}, prompt=f"{PROMPT} # mine", n_iter=count, batch_size=size
+    )
+    assert len(done.images) == (count + 1) * size
+    assert "<lora:corgi_dog" in prompts(done)[0]
+    host.opts.data[SAVE_COMMENTS] = False
+    for image, text in zip(done.images, done.infotexts, strict=True):
+        said = parse_generation_parameters(text)
+        again = host.api(prompt=said["Prompt"], seed=int(said["Seed"])).images[0]
+        assert again.pixels == image.pixels
+    assert ("# mine" in prompts(done)[0]) is (saved and not first)
+
+
+def test_a_grid_with_saved_comments_tells_of_the_last_batch(host: ForgeNeo, neo: Stage) -> None:
+    for saved, place in ((False, 0), (True, 4)):
+        host.opts.data[SAVE_COMMENTS] = saved
+        done = host.api(ON, prompt=PROMPT, n_iter=3, batch_size=2)
+        said = parse_generation_parameters(done.grid)
+        assert (
+            said["Stylus mask"] == parse_generation_parameters(done.infotexts[place])["Stylus mask"]
+        )
+        assert said["Prompt"] == prompts(done)[place]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["a corgi // with a hat, watercolor", "a corgi /* nice */, watercolor", "a corgi # x"]
+)
+def test_no_tag_stands_behind_a_comment(host: ForgeNeo, neo: Stage, prompt: str) -> None:
+    done = host.api(ON, prompt=prompt)
+    assert "corgi" in strip_comments(prompt)
+    assert "<lora:corgi_dog" in prompts(done)[0]
+    assert not [text for text in done.p.comments if "Another script" in text]
+
+
+def test_a_name_that_nobody_lists_costs_no_other(host: ForgeNeo, neo: Stage) -> None:
+    done = host.api(prompt="a corgi <lora:corgi_dog:1> <lora:nope:1>")
+    assert done.images[0].pixels[2][2] == (("corgi_dog", 1.0),)
+
+
+def test_a_file_that_is_gone_is_left_out(host: ForgeNeo, neo: Stage, tmp_path: Path) -> None:
+    gone = SimpleNamespace(filename=str(tmp_path / "corgi_dog.safetensors"))
+    host.loras.available_networks["corgi_dog"] = gone  # type: ignore[assignment]
+    host.loras.available_network_aliases["corgi_dog"] = gone  # type: ignore[assignment]
+    assert "corgi_dog" not in prompts(host.api(ON, prompt=PROMPT))[0]
