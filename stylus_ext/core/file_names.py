@@ -30,6 +30,9 @@ _SAYS_NOTHING = frozenset(
     "lora locon lycoris dora adapter model weights file download pytorch safetensors untitled"
     " output final last v v1 v2 v3".split()
 )
+_NOISE = re.compile(
+    r"(?:(?<![A-Za-z])(?:high|low|HIGH|LOW)|(?<![A-Z])(?:High|Low))(?=(?i:noise)|(?![a-z]))"
+)
 _EATEN = re.compile(r"__|[{}|]|\$\$")
 
 
@@ -169,3 +172,19 @@ class TagNames:
 
 
 NO_TAG_NAMES = TagNames()
+
+
+def noise_half(stem: str) -> str:
+    """ "high" or "low" for a file of Wan 2.2 that is named after one, else empty."""
+    found = _NOISE.findall(stem)
+    return found[0].lower() if len(found) == 1 else ""
+
+
+def noise_pairs(stems: Iterable[str]) -> dict[str, str]:
+    """Low halves by high half: Wan 2.2 has one model for the first steps and one for the last, and
+    its LoRAs come as a file for each.
+    """
+    halves = {stem: half for stem in stems if (half := noise_half(stem))}
+    low = {_NOISE.sub("", stem).casefold(): stem for stem in halves if halves[stem] == "low"}
+    high = {stem: _NOISE.sub("", stem).casefold() for stem in halves if halves[stem] == "high"}
+    return {stem: low[rest] for stem, rest in high.items() if rest in low}

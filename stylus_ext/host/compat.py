@@ -10,7 +10,6 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -205,6 +204,14 @@ def is_nested() -> bool:
     return False
 
 
+def name_in_refiner(name: str) -> str:
+    """A LoRA's name in the Refiner's steps, by the rules of Forge Neo; elsewhere unchanged."""
+    for rule in str(option("refiner_lora_replacement", "")).splitlines():
+        before, sign, after = (part.strip() for part in rule.partition("="))
+        name = name.replace(before, after) if before and sign else name
+    return name
+
+
 def _comments() -> Any | None:
     """reForge's comment parser, used for its infotexts; None elsewhere."""
     return getattr(sys.modules.get("modules.processing"), "comments_parser", None)
@@ -259,16 +266,8 @@ def describe(image: Any) -> str:
     return str(interrogator.interrogate(image.convert("RGB")))
 
 
-@dataclass(frozen=True, slots=True)
-class XyzGrid:
-    """The list of the host's X/Y/Z axes, and their class."""
-
-    axis_options: list[Any]
-    axis_class: Callable[..., Any]
-
-
-def xyz_grid() -> XyzGrid | None:
-    """The host's X/Y/Z axes: in its script, in later versions of Forge Neo in `lib_xyz`."""
+def xyz_axes() -> tuple[list[Any], Callable[..., Any]] | None:
+    """The host's X/Y/Z axes and their class: in its script, in later Forge Neo in `lib_xyz`."""
     script = _script_module(("xyz_grid.py", "scripts.xyz_grid"))
     axes = getattr(script, "axis_options", None)
     kind = getattr(script, "AxisOption", None)
@@ -276,7 +275,7 @@ def xyz_grid() -> XyzGrid | None:
         axes = getattr(sys.modules.get("lib_xyz.builtins"), "builtin_options", None)
     if kind is None:
         kind = getattr(sys.modules.get("lib_xyz.classes"), "AxisOption", None)
-    return None if axes is None or kind is None else XyzGrid(axes, kind)
+    return None if axes is None or kind is None else (axes, kind)
 
 
 def _script_module(names: Sequence[str]) -> Any | None:

@@ -36,6 +36,7 @@ from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeo
 from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
+from stylus_ext.host.wan import refiner_notes, selectable_stems
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +94,8 @@ class Generation:
             self.planner.downloads.list_finished()
         settings, family = self.settings()
         if settings.selection.composer != RULES or settings.selection.policy == RERANK:
-            ready_s = timeouts().ready_s
-            settings, more = self.planner.permissions.allowed(self.p, settings, ready_s)
+            allowed = self.planner.permissions.allowed
+            settings, more = allowed(self.p, settings, timeouts().ready_s)
             notes += more
         stems, unknown = self.stems(family)
         notes += [*_unlisted_tags(before), *unknown]
@@ -114,7 +115,8 @@ class Generation:
             compare=self.values.compare,
         )
         answer, more = self._ask(request, family)
-        return self._written(before, answer, family, [*notes, *more, *answer.notes])
+        notes += [*more, *answer.notes, *refiner_notes(self.p, answer.adapters)]
+        return self._written(before, answer, family, notes)
 
     def _written(
         self, before: Texts, answer: GenerationAnswer, family: str, notes: Sequence[Note]
@@ -138,7 +140,7 @@ class Generation:
 
     def stems(self, family: str) -> tuple[list[str], list[Note]]:
         """Stems that may be picked for this checkpoint; used by previews too."""
-        stems = compat.listed_stems()
+        stems = selectable_stems(family)
         if family != UNKNOWN:
             return stems, []
         notes = [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
@@ -327,7 +329,7 @@ class GenerationRequests:
         came = self._fetch([file for key, file in missing.items() if key not in reasons])
         reasons |= {**came.failed, **_unlisted(came.stems)}
         without = {key: text for key, text in reasons.items() if key in missing}
-        stems = tuple(compat.listed_stems())
+        stems = tuple(selectable_stems(wide.settings["selection"]["family"]))
         answer = self.ask(replace(wide, stems=stems, without=without))
         return answer, [Note("fetched", text) for text in came.messages]
 
@@ -347,9 +349,8 @@ class GenerationRequests:
         return answer
 
     def _fetch(self, files: Sequence[MissingFile]) -> FetchOutcome:
-        if not files:
-            return FetchOutcome()
-        came = self.planner.downloads.fetch(files, compat.lora_folders())
+        fetch = self.planner.downloads.fetch
+        came = fetch(files, compat.lora_folders()) if files else FetchOutcome()
         compat.list_anew(came.stems.values())
         return came
 
@@ -394,6 +395,6 @@ def caller_payload(planner: Planner, payload: Mapping[str, Any]) -> dict[str, An
     return {
         **payload,
         "settings": values,
-        "stems": compat.listed_stems(),
+        "stems": selectable_stems(family.family),
         "lora_dirs": folders if payload.get("downloads") else read,
     }

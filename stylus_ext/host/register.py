@@ -19,14 +19,15 @@ _YES = ("True", "False")
 
 def add_axes() -> bool:
     """Add the X/Y/Z axes once per load; False if the host has no grid."""
-    grid = compat.xyz_grid()
-    if grid is None:
+    found = compat.xyz_axes()
+    if found is None:
         return False
-    there = {option.label for option in grid.axis_options}
+    axes, axis_class = found
+    there = {option.label for option in axes}
     for label, kind, name, choices in _axes():
         if PREFIX + label not in there:
             extra = {} if choices is None else {"choices": choices}
-            grid.axis_options.append(grid.axis_class(PREFIX + label, kind, apply(name), **extra))
+            axes.append(axis_class(PREFIX + label, kind, apply(name), **extra))
     return True
 
 

@@ -69,6 +69,7 @@ class StylusScript(compat.Script):
             and reading.values.vary_inside_batch
             and p.batch_size > 1
             and len(images) <= 1
+            and not _makes_video()
         ):
             p.n_iter, p.batch_size = p.n_iter * p.batch_size, 1
 
@@ -131,6 +132,12 @@ def before_grid(params: Any) -> None:  # noqa: ARG001
 def _is_wanted(p: Any, args: Sequence[Any]) -> bool:
     axes = getattr(p, AXES, None)
     return bool(axes["enabled"]) if axes and "enabled" in axes else is_on(args)
+
+
+def _makes_video() -> bool:
+    from stylus_ext.host.wan import makes_video
+
+    return makes_video()
 
 
 def _read(p: Any, args: Sequence[Any]) -> ValuesReading | Note:

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stylus_ext.core.file_names import LONGEST_STEM, safe_file_stem, stem_for, why_not
+from stylus_ext.core.file_names import (
+    LONGEST_STEM,
+    noise_half,
+    noise_pairs,
+    safe_file_stem,
+    stem_for,
+    why_not,
+)
 from stylus_ext.core.prompt.parse import parse_prompt
 
 ANY_TEXT = st.text(st.characters(), max_size=40)
@@ -182,3 +189,28 @@ def test_a_fetched_file_is_called_as_at_its_source_unless_that_says_nothing(
 
 def test_a_fetched_files_name_is_not_anothers() -> None:
     assert stem_for("rain.safetensors", "x", ("RAIN", "rain-2")) == "rain-3"
+
+
+@pytest.mark.parametrize(
+    ("high", "low"),
+    [
+        ("fox_high", "fox_low"),
+        ("fox_high_noise", "fox_low_noise"),
+        ("fox-HIGH-v2", "fox-LOW-v2"),
+        ("wan22_highnoise_fox", "wan22_lownoise_fox"),
+        ("FoxHighNoise", "FoxLowNoise"),
+        ("fox_High", "Fox_low"),
+    ],
+)
+def test_two_halves_are_a_pair(high: str, low: str) -> None:
+    assert (noise_half(high), noise_half(low)) == ("high", "low")
+    assert noise_pairs([low, "other", high]) == {high: low}
+    assert noise_pairs([high]) == noise_pairs([low]) == {}
+
+
+@pytest.mark.parametrize(
+    "stem", ["highlander", "flow", "slow_motion", "yellow", "high_to_low", "shallow", "fox"]
+)
+def test_other_words_are_no_halves(stem: str) -> None:
+    assert noise_half(stem) == ""
+    assert noise_pairs([stem, stem.replace("high", "low")]) == {}

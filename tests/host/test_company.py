@@ -224,8 +224,8 @@ def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(
 ) -> None:
     from stylus_ext.host import compat
 
-    later = [None, compat.xyz_grid()]
-    monkeypatch.setattr(compat, "xyz_grid", lambda: later.pop(0))
+    later = [None, compat.xyz_axes()]
+    monkeypatch.setattr(compat, "xyz_axes", lambda: later.pop(0))
     stage.host.xyz_module.axis_options.clear()
     from stylus_ext.host.register import register
 

@@ -93,15 +93,15 @@ def test_axes_are_added_where_the_library_keeps_them(
     from stylus_ext.host.register import add_axes
 
     before = host.keep_axes_in_library(monkeypatch)
-    grid = compat.xyz_grid()
-    assert grid is not None
-    assert grid.axis_options == before
-    grid.axis_options[1:] = []
+    found = compat.xyz_axes()
+    assert found is not None
+    assert found[0] == before
+    found[0][1:] = []
     assert add_axes()
     assert add_axes()
-    assert len(grid.axis_options) == 7
+    assert len(found[0]) == 7
     host.scripts.scripts_data.clear()
-    assert len(compat.xyz_grid().axis_options) == 7  # type: ignore[union-attr]
+    assert compat.xyz_axes() == found
     monkeypatch.delitem(sys.modules, "lib_xyz.classes")
     assert not add_axes()
 
@@ -160,3 +160,65 @@ def test_a_file_that_is_gone_is_left_out(host: ForgeNeo, neo: Stage, tmp_path: P
     host.loras.available_networks["corgi_dog"] = gone  # type: ignore[assignment]
     host.loras.available_network_aliases["corgi_dog"] = gone  # type: ignore[assignment]
     assert "corgi_dog" not in prompts(host.api(ON, prompt=PROMPT))[0]
+
+
+PAIRS = ["fox_high_noise", "fox_low_noise", "owl_HIGH", "owl_LOW", "bee_low"]
+
+
+def wan(host: ForgeNeo, monkeypatch: pytest.MonkeyPatch, title: str) -> None:
+    host.load("Wan", monkeypatch, title)
+    files = {stem: f"file of {stem}" for stem in PAIRS}
+    for table in (host.loras.available_networks, host.loras.available_network_aliases):
+        table.clear()
+        table.update(files)
+
+
+@pytest.mark.parametrize(
+    ("title", "half"),
+    [
+        ("wan2.2_t2v_high_noise_14B", ["bee_low", "fox_high_noise", "owl_HIGH"]),
+        ("wan2.2_t2v_low_noise_14B", ["bee_low", "fox_low_noise", "owl_LOW"]),
+        ("my wan model", ["bee_low", "fox_high_noise", "owl_HIGH"]),
+    ],
+)
+def test_of_a_pair_the_half_for_the_checkpoint_is_selected(
+    host: ForgeNeo, neo: Stage, monkeypatch: pytest.MonkeyPatch, title: str, half: list[str]
+) -> None:
+    wan(host, monkeypatch, title)
+    host.api(ON, prompt="a fox")
+    assert sorted(neo.asked[0]["stems"]) == half
+
+
+def test_other_families_have_no_pairs(
+    host: ForgeNeo, neo: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wan(host, monkeypatch, "a checkpoint")
+    host.load("StableDiffusionXL", monkeypatch)
+    host.api(ON, prompt="a fox")
+    assert sorted(neo.asked[0]["stems"]) == sorted(PAIRS)
+
+
+def test_a_half_that_the_refiner_would_keep_is_told(
+    host: ForgeNeo, neo: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylus_ext.core.generation import UsedAdapter
+    from stylus_ext.host.wan import refiner_notes
+
+    wan(host, monkeypatch, "wan2.2_t2v_high_noise_14B")
+    used = [UsedAdapter(stem=stem, key=f"path:{stem}", name=stem) for stem in (*PAIRS, "owl_HIGH")]
+    p = SimpleNamespace(refiner_checkpoint="wan2.2_t2v_low_noise_14B")
+    notes = refiner_notes(p, used)
+    assert [note.code for note in notes] == ["refiner_rule"]
+    assert "owl_HIGH=owl_LOW" in notes[0].text
+    host.opts.data["refiner_lora_replacement"] += "\nowl_HIGH=owl_LOW\n-other\nmore+1.0"
+    assert refiner_notes(p, used) == []
+    assert refiner_notes(SimpleNamespace(refiner_checkpoint=None), used) == []
+
+
+@pytest.mark.parametrize(("engine", "batches"), [("Wan", [1, 5]), ("Anima", [5, 1])])
+def test_a_video_is_not_made_in_several_batches(
+    host: ForgeNeo, neo: Stage, monkeypatch: pytest.MonkeyPatch, engine: str, batches: list[int]
+) -> None:
+    host.load(engine, monkeypatch)
+    done = host.api({**ON, "vary_inside_batch": True}, prompt="a fox", batch_size=5)
+    assert [done.p.n_iter, done.p.batch_size] == batches
