@@ -11,6 +11,7 @@ window.stylus.files.push({
 
     addTexts({
       job_index: "Read my LoRAs",
+      job_learn: "Learn from my pictures",
       job_identify: "Identify by hash",
       job_sync: "Search online",
       job_refine: "Describe better",

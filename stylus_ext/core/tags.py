@@ -163,7 +163,7 @@ def write_tags(inputs: TagInputs, mask: Mask) -> Written:
     )
     every = inputs.composition.all_picks
     on = [pick for pick in every if weights.get(pick.key)]
-    notes = [_no_room(pick) for pick in every if weights.get(pick.key) == 0]
+    notes = _notes_on_zeros([pick for pick in every if weights.get(pick.key) == 0], inputs)
     prompt = _emphasised(inputs)
     inserted = insert(prompt, _additions(inputs, prompt, on))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
@@ -171,6 +171,15 @@ def write_tags(inputs: TagInputs, mask: Mask) -> Written:
         f"<lora:{inputs.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
     )
     return Written(_appended(inserted.text, tags), _negative(inputs, on), tuple(notes))
+
+
+def _notes_on_zeros(off: Sequence[Pick], inputs: TagInputs) -> list[Note]:
+    """A note for each pick that the cap left without a weight, or one if the strength did."""
+    strength = inputs.settings.weights.strength
+    scaled = [pick for pick in off if not pick.user_weight]
+    if scaled and not strength:
+        return [Note("no_strength", "No LoRA is used, since the strength is 0.")]
+    return [_no_room(pick) for pick in off if pick.weight != 0]
 
 
 def _emphasised(inputs: TagInputs) -> Prompt:

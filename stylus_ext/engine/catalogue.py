@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
 _STARTER_MARK = "starter.sha256"
 _TICK_S = 0.1
+_ABOUT_FILES = frozenset(
+    {"file_damaged", "file_unreadable", "folder_unreadable", "file_name", "not_a_lora"}
+)
 LORA_FOLDER = "the folder where your LoRAs are, such as models/Lora"
 PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's outputs"
 
@@ -97,6 +100,7 @@ class Catalogue:
         self.ingest = Ingest(store, self.refresh, self.embed, self.write_lock, store.memory)
         self.names = NamesOnDisk(store)
         self.on_disk = OnDisk(store)
+        self._file_notes: dict[tuple[str, ...], tuple[Note, ...]] = {}
         self.inventories = Inventories(store, self.on_disk, self.names)
         self.hash_files = HashFiles(
             store,
@@ -153,11 +157,20 @@ class Catalogue:
         self._reported.update(new)
         return new
 
+    @property
+    def file_notes(self) -> tuple[Note, ...]:
+        """What the last reading of each folder found wrong with files; each reading finds all."""
+        found = (note for notes in tuple(self._file_notes.values()) for note in notes)
+        return tuple(dict.fromkeys(found))
+
     def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
         """Reads LoRA folders; unchanged files are skipped."""
         source = LoraFolder([checked_folder(folder) for folder in folders])
         with self.write_lock:
             refreshed = self.refresh(source, progress)
+            self._file_notes[tuple(folders)] = tuple(
+                note for note in refreshed.notes if note.code in _ABOUT_FILES
+            )
             vectors, notes = self.update_vectors(progress)
         return replace(refreshed, vectors=vectors, notes=(*refreshed.notes, *notes))
 

@@ -201,7 +201,7 @@ class HttpApi:
 
         async def start_job(request: Any) -> JsonAnswer:
             job = self.jobs.start(
-                name,
+                name if operation.job_name is None else operation.job_name(request),
                 lambda progress: operation.run(self.stylus, request, progress),
                 concurrent=operation.concurrent,
             )

@@ -113,6 +113,14 @@ def test_a_pick_that_the_cap_leaves_no_room_is_named() -> None:
     assert [note.code for note in written.notes] == ["no_room"]
 
 
+def test_a_strength_of_zero_is_not_taken_for_the_cap() -> None:
+    zero = with_values(Settings(), {"weights": {"strength": 0.0}})
+    for prompt in ("a fox", "a fox <lora:mine:1.5>"):
+        written = write_tags(sheet(prompt, "fox", settings=zero), BOTH)
+        assert written.prompt == prompt
+        assert [note.code for note in written.notes] == ["no_strength"]
+
+
 def test_an_empty_prompt_takes_a_tag() -> None:
     key = AdapterKey.civitai(1)
     composition = Composition(

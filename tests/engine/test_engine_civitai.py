@@ -131,7 +131,7 @@ def test_the_status_says_what_commands_would_send(
 ) -> None:
     status = link.call("GET", "/v1/status")
     sync, identify = status["leaves_on_request"]
-    assert "catalogue sync" in sync
+    assert "words" in sync
     assert "SHA256" in identify
     assert all(service.api in sentence and "key" not in sentence for sentence in (sync, identify))
     assert {"sync", "identify"} <= set(status["capabilities"]["operations"])

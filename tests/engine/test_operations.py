@@ -12,7 +12,7 @@ import pytest
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
-from stylus_ext.core.settings import Settings
+from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.operations.plan import late_plan
 from stylus_ext.engine.operations.table import OPERATIONS, perform
@@ -80,6 +80,42 @@ def loras(folder: Path) -> Path:
         lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"}
     )
     return folder
+
+
+def test_the_status_names_files_that_cannot_be_read(stylus: Stylus, tmp_path: Path) -> None:
+    folder = loras(tmp_path / "loras")
+    for number in range(60):
+        (folder / f"broken {number}.safetensors").write_bytes(b"\xff" * 100)
+    nowhere = str(tmp_path / "nowhere")
+    assert not {"file_damaged", "more_files"} & set(codes(ask(stylus, "status")))
+    for _ in range(2):
+        ask(stylus, "index", lora_dirs=[str(folder)])
+        told = codes(ask(stylus, "status"))
+        assert (told.count("file_damaged"), told.count("more_files")) == (50, 1)
+    (folder / "gone.safetensors").symlink_to(nowhere)
+    for path in folder.glob("broken ?*.safetensors"):
+        path.unlink()
+    ask(stylus, "index", lora_dirs=[str(folder)])
+    assert codes(ask(stylus, "status")).count("file_unreadable") == 1
+    (folder / "gone.safetensors").unlink()
+    ask(stylus, "index", lora_dirs=[str(folder)])
+    assert not {"file_damaged", "file_unreadable"} & set(codes(ask(stylus, "status")))
+
+
+def test_the_status_has_no_flags_of_the_command_line(tmp_path: Path) -> None:
+    values: dict[str, dict[str, Any]] = {
+        "chat": {"chat_url": "https://api.openai.com", "chat_model": "m"},
+        "downloads": {"download": True},
+        "reranking": {"rerank_url": "https://rerank.example/v1", "rerank_model": "m"},
+    }
+    stylus = open_stylus(tmp_path / "data", with_values(Settings(), values))
+    try:
+        status = ask(stylus, "status")
+    finally:
+        stylus.close()
+    sent = [*status["leaves_the_machine"], *status["leaves_on_request"]]
+    assert len(sent) == 6
+    assert not [line for line in sent if "`" in line or "--" in line]
 
 
 def test_an_unknown_operation_is_named_with_those_there_are(stylus: Stylus) -> None:

@@ -334,6 +334,12 @@ def test_the_status_lists_operations_and_what_leaves_the_machine(
     assert TOKEN not in json.dumps(status)
 
 
+def test_learning_is_a_job_of_its_own_name(engine: EngineLink, tmp_path: Path) -> None:
+    for learn, name in (([], "index"), ([str(tmp_path)], "learn")):
+        payload = {"lora_dirs": [str(tmp_path)], "learn": learn, "hash": False}
+        assert engine.call("POST", "/v1/jobs/index", payload)["name"] == name
+
+
 def test_the_schemas_are_valid(engine: EngineLink) -> None:
     schemas = engine.call("GET", "/v1/schema")
     assert set(schemas) == set(OPERATIONS)

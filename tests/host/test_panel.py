@@ -397,6 +397,18 @@ print(" ".join(sorted(set(sys.modules) - before)))
     assert not [name for name in found if name.startswith(heavy)]
 
 
+def test_a_note_without_what_the_line_says_is_whole_sentences(stage: Stage) -> None:
+    stage.engine.looks = 10**9
+    stage.host.opts.data |= {"stylus_cold_s": 0.5}
+    notes = stage.host.api({"enabled": True}, prompt="a corgi").p.comments
+    from stylus_ext.host.panel import events
+
+    shown = events.shown_of(stage.planner, stage.engine.report(), list(notes))[0]
+    assert stage.engine.report().sentence in shown
+    assert ".." not in shown
+    assert ":  " not in shown
+
+
 def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:
     stage.engine.state = EngineState.NOT_SET_UP
     stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True

@@ -188,7 +188,7 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(
     from stylus_ext.host.web import recipes
 
     seen: list[dict[str, Any]] = []
-    plan = {
+    plan: dict[str, Any] = {
         "family": "sd1",
         "picks": [],
         "masks": [[]],
@@ -203,7 +203,11 @@ def test_nothing_that_costs_anything_is_asked_for_a_recipe(
 
     monkeypatch.setattr(recipes, "EngineClient", lambda _: SimpleNamespace(plan=planned))
     stage.host.opts.data |= {"stylus_selection_policy": policy, "stylus_selection_composer": "chat"}
-    run("choose", None, prompt="a corgi, oil painting")
+    notes = [{"code": code, "text": "..."} for code in ("nothing_fits", "unlisted")]
+    plan["notes"] = notes
+    chosen = run("choose", None, prompt="a corgi, oil painting")
+    assert [note["code"] for note in chosen["notes"]] == ["unlisted"]
+    plan["notes"] = []
     run("apply_recipe", None, prompt="a corgi", adapters=[{"key": "path:corgi_dog", "weight": 0.5}])
     assert [(one["composer"], one["policy"]) for one in seen] == [
         ("rules", asked),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
 
 PROTOCOL = 1
+_MOST_FILES = 50
 _PLACES = {"machine": "on this machine", "network": "in your own network", "elsewhere": "elsewhere"}
 
 
 def status(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
     catalogue, model = stylus.catalogue, stylus.services.language_model
-    notes = [*catalogue.notes(), *_model_notes(model)]
+    notes = [*catalogue.notes(), *_file_notes(catalogue.file_notes), *_model_notes(model)]
     return {
         "version": __version__,
         "protocol": PROTOCOL,
@@ -65,6 +66,13 @@ def _model_json(model: LanguageModel) -> dict[str, Any] | None:
     }
 
 
+def _file_notes(notes: Sequence[Note]) -> list[Note]:
+    """What is wrong with files in the LoRA folders, as far as a list of it is read."""
+    more = len(notes) - _MOST_FILES
+    rest = [Note("more_files", f"{more:,} more files could not be read.")] if more > 0 else []
+    return [*notes[:_MOST_FILES], *rest]
+
+
 def _model_notes(model: LanguageModel) -> list[Note]:
     problem = model.problem
     return (
@@ -100,30 +108,30 @@ def _sent_on_request(stylus: Stylus) -> Iterable[str]:
     services, settings = stylus.services, stylus.settings
     civitai, model = services.civitai.describe(), services.language_model
     yield (
-        f"`catalogue sync`: the words, tag and base models that you search for, to {civitai};"
-        f" with `--from huggingface` to {services.hugging_face.describe()}"
+        f"Searching online: the words, tag and base models that you search for, to {civitai},"
+        f" or to {services.hugging_face.describe()} if you choose it"
     )
     yield (
-        "`catalogue identify`: the SHA256 of your files without a name, and for those it does not"
+        "Identifying by hash: the SHA256 of your files without a name, and for those it does not"
         f" know, the hash of their tensors, to {civitai}"
     )
     if stylus.downloads.on:
         yield (
-            "`fetch`, and a plan that you let fetch: the numbers or names of the adapters, to where"
-            f" their files are, {stylus.downloads.destinations()}"
+            "Downloading, and plans that may download: the numbers or names of the adapters, to"
+            f" where their files are, {stylus.downloads.destinations()}"
         )
     if settings.reranking.rerank_url:
         yield (
-            "plans with the policy `rerank`: the prompt and the texts of"
+            "Reranking: the prompt and the texts of"
             f" {settings.reranking.rerank_most} cards, to {safe_url(settings.reranking.rerank_url)}"
         )
     if _is_remote(model):
         yield (
-            "`catalogue refine`: cards, example pictures and their prompts, to"
+            "Describing better: cards, example pictures and their prompts, to"
             f" {_destination(model)}; pictures come from Civitai and Hugging Face"
         )
         if settings.selection.composer != "chat":
-            yield f"`plan --composer chat`: {_sent_to_compose(model)}"
+            yield f"Plans by the language model: {_sent_to_compose(model)}"
 
 
 def _is_remote(model: LanguageModel) -> bool:

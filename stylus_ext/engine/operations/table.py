@@ -6,7 +6,7 @@ The CLI performs them with or without HTTP.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput
@@ -55,13 +55,14 @@ Run = Callable[["Stylus", Any, Progress], Answer]
 class Operation:
     """One operation.
 
-    Long ones run as jobs; `concurrent` ones do not wait for other jobs. `late` makes the answer
-    when the request's `deadline_s` passes first.
+    Long ones run as jobs, named as the operation or by `job_name`; `concurrent` ones do not wait
+    for other jobs. `late` makes the answer when the request's `deadline_s` passes first.
     """
 
     input: type[OperationInput]
     run: Run
     long: bool = False
+    job_name: Callable[[Any], str] | None = None
     concurrent: bool = False
     late: Callable[[Any], Answer] | None = None
 
@@ -108,7 +109,10 @@ OPERATIONS: Mapping[str, Operation] = {
         lambda s, r, p: user_data.rehearse(s.catalogue, s.planner, s.settings, r, p),
         concurrent=True,
     ),
-    "index": _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.warm, r, p)),
+    "index": replace(
+        _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.warm, r, p)),
+        job_name=lambda request: "learn" if request.learn else "index",
+    ),
     "sync": _job(SyncInput, lambda s, r, p: sources.sync(s.catalogue, s.services, s.warm, r, p)),
     "identify": _job(
         IdentifyInput, lambda s, r, p: sources.identify(s.catalogue, s.services, s.warm, r, p)

@@ -240,7 +240,10 @@ def _only(text: str) -> list[Any]:
 
 def _without(note: str, sentence: str) -> str:
     """Remove from a note what the line already says."""
-    return f"{note.replace(sentence, '').rstrip(' :')}." if sentence and sentence in note else note
+    if not sentence or sentence not in note:
+        return note
+    before, after = (part.strip(" :") for part in note.split(sentence, 1))
+    return " ".join(filter(None, (before and f"{before.rstrip('.')}.", after)))
 
 
 def line(*texts: str, ready: bool = False) -> str:

@@ -29,6 +29,8 @@ _AS_WRITTEN: Mapping[str, Any] = {
     "weights": {"total_cap": 0.0, "strength": 1.0},
 }
 
+_SAME_AS_NO_ADAPTERS = frozenset({"nothing_fits", "nothing_more"})
+
 
 def _recipes_kind(payload: Payload) -> RequestKind:
     changes = payload.get("keep") is not None or payload.get("forget") is not None
@@ -50,7 +52,7 @@ def _choose(request: ActionRequest) -> Payload:
     return {
         "family": plan["family"],
         "adapters": [adapters[key] for key in (plan["masks"] or [[]])[0]],
-        "notes": plan["notes"],
+        "notes": [note for note in plan["notes"] if note["code"] not in _SAME_AS_NO_ADAPTERS],
     }
 
 

@@ -103,7 +103,9 @@ def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
             reason = error.strerror if isinstance(error, OSError) else error
             walk.notes.append(
                 Note(
-                    "folder_unreadable", f"The folder {_shown(folder)} could not be read: {reason}."
+                    "folder_unreadable",
+                    f"The folder {_shown(folder)} could not be read: {reason}. Check that its drive"
+                    " is connected, and its permissions.",
                 )
             )
             continue
@@ -131,13 +133,19 @@ def _visit(inside: Mapping[str, os.DirEntry[str]], root: str, walk: _Walk) -> No
                 walk.notes.append(
                     Note(
                         "file_unreadable",
-                        f"{shown} was skipped: it is not a file, or a link to nowhere.",
+                        f"{shown} was skipped: it is not a file, or a link to nowhere. Remove it,"
+                        " or mend the link.",
                     )
                 )
                 continue
             walk.files.append(_found(entry, inside, root))
         except OSError as error:
-            walk.notes.append(Note("file_unreadable", f"{shown} was skipped: {error.strerror}."))
+            walk.notes.append(
+                Note(
+                    "file_unreadable",
+                    f"{shown} was skipped: {error.strerror}. Check its permissions.",
+                )
+            )
 
 
 def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root: str) -> Found:
