@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from stylus_ext.core.card import AdapterKey
@@ -65,6 +65,12 @@ class Recipes(Protocol):
 
     def all(self) -> tuple[Recipe, ...]:
         """All recipes by name."""
+
+
+def renamed(recipe: Recipe, names: Mapping[AdapterKey, AdapterKey]) -> Recipe:
+    """The recipe with the first keys of its adapters, where known."""
+    adapters = (replace(one, key=names.get(one.key, one.key)) for one in recipe.adapters)
+    return replace(recipe, adapters=tuple(adapters))
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:

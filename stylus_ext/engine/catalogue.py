@@ -23,8 +23,10 @@ from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
+from stylus_ext.core.feedback import Verdict, known_as
 from stylus_ext.core.generation import FolderState
 from stylus_ext.core.ports import Embedder, Progress
+from stylus_ext.core.recipes import Recipe, renamed
 from stylus_ext.engine.encoders import AnyIndex
 from stylus_ext.selection.plan import Deadline
 
@@ -210,11 +212,25 @@ class Catalogue:
             progress.report("waiting for the catalogue", 0)  # ends the wait when the engine stops
         return False
 
-    def learn(self, folders: Sequence[str], progress: Progress) -> Refreshed:
-        """Reads the user's own pictures for what they show about the adapters on disk."""
+    def learn(
+        self,
+        folders: Sequence[str],
+        progress: Progress,
+        verdicts: Sequence[Verdict] = (),
+        recipes: Sequence[Recipe] = (),
+    ) -> Refreshed:
+        """Reads the user's own pictures for what they show about the adapters on disk.
+
+        Verdicts and recipes say what the user thinks of Stylus' choices in them.
+        """
         paths = [checked_folder(folder, PICTURE_FOLDER) for folder in folders]
+        used = [adapter.key for recipe in recipes for adapter in recipe.adapters]
+        keys = self.store.resolve({*used, *(verdict.key for verdict in verdicts)})
+        kept = [renamed(recipe, keys) for recipe in recipes]
+        judged = known_as(verdicts, keys)
         with self.write_lock:
-            return self.refresh(PictureSource(paths, self.names()), progress)
+            source = PictureSource(paths, self.names(), judged, kept, self.store.stated)
+            return self.refresh(source, progress)
 
     def available(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """File stems of the adapters in these folders, or in any folder, by key."""

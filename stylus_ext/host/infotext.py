@@ -25,8 +25,8 @@ VERSION, SETTINGS, PROMPT, NEGATIVE = (
     "Stylus prompt",
     "Stylus negative prompt",
 )
-MASK, NOTES, FAMILY = "Stylus mask", "Stylus notes", "Stylus family"
-OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, NOTES)
+MASK, NOTES, FAMILY, KEPT = "Stylus mask", "Stylus notes", "Stylus family", "Stylus kept"
+OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, KEPT, NOTES)
 HASHES = "Lora hashes"
 _SETTING_NAMES = (
     "composer",
@@ -57,6 +57,7 @@ _NOTE_CODES = frozenset(
         "chat_failed",
     }
 )
+_CONFIRMING = frozenset({"corrected", "locked"})
 _HIRES = (
     ("Hires prompt", "all_hr_prompts", "all_prompts"),
     ("Hires negative prompt", "all_hr_negative_prompts", "all_negative_prompts"),
@@ -96,12 +97,20 @@ def _without_paths(text: str) -> str:
 
 
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
-    """Fields that all pictures of a generation share."""
+    """Fields that all pictures of a generation share; `KEPT` if the user confirmed the set."""
+    notes = list(notes)
     texts = " ".join(
         dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _NOTE_CODES)
     )
+    kept = " ".join(note.code for note in notes if note.code in _CONFIRMING)
     return _filled(
-        {VERSION: __version__, SETTINGS: settings_text(values), FAMILY: family, NOTES: texts}
+        {
+            VERSION: __version__,
+            SETTINGS: settings_text(values),
+            FAMILY: family,
+            KEPT: kept,
+            NOTES: texts,
+        }
     )
 
 

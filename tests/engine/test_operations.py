@@ -19,6 +19,7 @@ from stylus_ext.engine.operations.table import OPERATIONS, perform
 from stylus_ext.engine.requests import PlanInput
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection import plan as plan_module
+from tests.catalogue.sources.pictures.making import infotext, write_png
 from tests.fakes import BagEmbedder, Watch, make_entry
 from tests.lora_files import write_lora, write_sidecar
 
@@ -80,6 +81,30 @@ def loras(folder: Path) -> Path:
         lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"}
     )
     return folder
+
+
+def test_verdicts_and_recipes_judge_what_pictures_teach(stylus: Stylus, tmp_path: Path) -> None:
+    ask(stylus, "index", lora_dirs=[str(loras(tmp_path / "loras"))])
+    album = tmp_path / "album"
+    album.mkdir()
+    chosen = {"Stylus": "0.1.0", "Stylus prompt": "a keep by the sea"}
+    write_png(album / "1.png", infotext("a keep by the sea <lora:castle_keep:0.5>", **chosen))
+
+    def examples() -> list[str]:
+        ask(stylus, "index", learn=[str(album)], hash=False)
+        card = stylus.catalogue.entry("castle_keep").card
+        return [example.prompt for example in card.examples]
+
+    assert examples() == []
+    recipe = {
+        "name": "keep",
+        "prompt": "a keep by the sea",
+        "adapters": [{"key": "path:castle_keep.safetensors", "weight": 0.5}],
+    }
+    ask(stylus, "recipes", keep=[recipe])
+    assert examples() == ["a keep by the sea"]
+    ask(stylus, "verdict", key="castle_keep", prompt="a keep by the sea")
+    assert examples() == []
 
 
 def test_the_status_names_files_that_cannot_be_read(stylus: Stylus, tmp_path: Path) -> None:

@@ -39,6 +39,12 @@ def read_back(fields: dict[str, str]) -> dict[str, object]:
     }
 
 
+def test_a_set_that_the_user_confirmed_is_marked() -> None:
+    notes = [Note("busy", "Busy."), Note("locked", "Locked."), Note("replayed", "Again.")]
+    assert of_generation(PanelValues(), "sd1", iter(notes))["Stylus kept"] == "locked"
+    assert "Stylus kept" not in of_generation(PanelValues(), "sd1", notes[:1])
+
+
 def test_what_is_at_its_default_goes_unsaid() -> None:
     from stylus_ext import __version__
 

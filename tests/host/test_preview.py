@@ -146,6 +146,7 @@ def test_a_rejected_one_stays_away_from_the_picture_too_and_that_is_said(stage: 
     done = made(stage)
     assert "corgi_dog" not in done.infotexts[0].replace("Stylus mask", "")
     assert "Stylus used your corrected preview." in " ".join(done.p.comments)
+    assert "Stylus kept: corrected" in done.infotexts[0]
     assert keys(do(stage, "correct", act="restore", key=CORGI)) == [CORGI, GLASS, WATER]
 
 
@@ -214,6 +215,7 @@ def test_a_locked_set_is_used_for_any_prompt_until_it_is_taken_off(stage: Stage)
         "<lora:corgi_dog:0.75> <lora:watercolor_style:0.75>" in text for text in done.infotexts
     )
     assert "Stylus used the locked set." in " ".join(done.p.comments)
+    assert "Stylus kept: locked" in done.infotexts[0]
     assert do(stage, "lock", on=False)["lock"] is None
     assert "<lora:" not in made(stage, "a ship").infotexts[0]
 

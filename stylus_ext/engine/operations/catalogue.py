@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stylus_ext.core.card import AdapterKey
@@ -28,6 +28,9 @@ from stylus_ext.engine.requests import (
     SearchInput,
 )
 from stylus_ext.selection.plan import Deadline
+
+if TYPE_CHECKING:
+    from stylus_ext.engine.stylus import UserData
 
 _LONGEST = 300
 _HUGGING_FACE = "huggingface.co"
@@ -113,7 +116,11 @@ def link_of(entry: Entry) -> str:
 
 
 def index(
-    catalogue: Catalogue, warm: Callable[[], None], request: IndexInput, progress: Progress
+    catalogue: Catalogue,
+    user_data: UserData,
+    warm: Callable[[], None],
+    request: IndexInput,
+    progress: Progress,
 ) -> dict[str, Any]:
     counts = dict.fromkeys(("written", "gone", "united", "learned", "hashed", "vectors"), 0)
     notes: list[Note] = []
@@ -126,7 +133,8 @@ def index(
         }
         notes += refreshed.notes
     if request.learn:
-        learned = catalogue.learn(request.learn, progress)
+        judged = user_data.feedback.all(), user_data.recipes.all()
+        learned = catalogue.learn(request.learn, progress, *judged)
         counts["learned"] = learned.written
         notes += learned.notes
     if request.hash:

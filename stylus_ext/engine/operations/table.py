@@ -110,7 +110,7 @@ OPERATIONS: Mapping[str, Operation] = {
         concurrent=True,
     ),
     "index": replace(
-        _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.warm, r, p)),
+        _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.user_data, s.warm, r, p)),
         job_name=lambda request: "learn" if request.learn else "index",
     ),
     "sync": _job(SyncInput, lambda s, r, p: sources.sync(s.catalogue, s.services, s.warm, r, p)),

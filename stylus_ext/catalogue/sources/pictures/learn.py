@@ -1,6 +1,9 @@
 """Card source over the user's own pictures: which LoRA was used with which words and weight.
 
-Nothing is written, and nothing leaves the machine.
+Nothing is written, and nothing leaves the machine. Stylus does not learn its own choices: a picture
+that it chose LoRAs for teaches about the tags that the user wrote, and about the others only if the
+user confirmed the set. Weights are learned from the user's tags alone, since Stylus caps its own.
+What the user marked as wrong for a prompt teaches nothing there.
 """
 
 from __future__ import annotations
@@ -26,14 +29,17 @@ from stylus_ext.catalogue.sources.pictures.infotext import (
 from stylus_ext.catalogue.sources.pictures.triggers import find_triggers, split_pieces
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.feedback import REFUSED, Verdict, doubts
 from stylus_ext.core.file_names import TagNames
 from stylus_ext.core.ports import PastPicture, Progress, Sighting
+from stylus_ext.core.prompt.parse import UserTag
+from stylus_ext.core.recipes import Recipe
 
 SOURCE = "pictures"
 MAX_RECENT = 2000
 MAX_EXAMPLES = 8
 
-_PROMPT_BEFORE_STYLUS = "Stylus prompt"
+_STYLUS, _PROMPT_BEFORE_STYLUS, _CONFIRMED = "Stylus", "Stylus prompt", "Stylus kept"
 _MAX_SEED = 2**63 - 1
 _MAX_NOTES = 20
 _MAX_NAMES_IN_NOTE = 5
@@ -43,6 +49,21 @@ _STEP = "reading pictures"
 
 StemFinder = Callable[[str, str], str]
 """The stem of a file, by its name in a tag and its hash in the picture."""
+
+
+StatedCards = Callable[[Sequence[AdapterKey]], Mapping[AdapterKey, Sequence[AdapterCard]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the user said of past choices.
+
+    `is_wrong` is asked with a stem and a prompt, `is_kept` with a prompt and the stems of a set.
+    """
+
+    is_wrong: Callable[[str, str], bool] = lambda _stem, _prompt: False
+    is_kept: Callable[[str, frozenset[str]], bool] = lambda _prompt, _stems: False
+
 
 logger = logging.getLogger(__name__)
 
@@ -138,6 +159,7 @@ class _Uses:
 class _Counts:
     """What was read so far: uses by stem, and every different prompt without tags, numbered."""
 
+    judgement: Judgement
     with_infotext: int = 0
     uses: dict[str, _Uses] = field(default_factory=dict)
     prompts: dict[str, int] = field(default_factory=dict)
@@ -148,15 +170,25 @@ class _Counts:
         stems = {
             tag.name: stem_of(tag.name, hashes.get(write_hash_name(tag.name), "")) for tag in tags
         }
+        for stem in stems.values():
+            self.uses.setdefault(stem, _Uses())
+        before, own = _written_by_user(infotext)
+        is_kept = infotext.parameters.get(_CONFIRMED) or self.judgement.is_kept(
+            before, frozenset(stems.values())
+        )
+        if not is_kept:
+            prompt, tags = before, own
         self.with_infotext += 1
         number = self.prompts.setdefault(prompt, len(self.prompts))
-        for stem in dict.fromkeys(stems.values()):
-            uses = self.uses.setdefault(stem, _Uses())
+        weights = {stems[tag.name]: tag.weight for tag in reversed(own) if tag.name in stems}
+        for stem in dict.fromkeys(stems[tag.name] for tag in tags if tag.name in stems):
+            if self.judgement.is_wrong(stem, before):
+                continue
+            uses = self.uses[stem]
             uses.pictures += 1
             uses.prompts.setdefault(prompt, number)
-            uses.weights += [
-                tag.weight for tag in tags if stems[tag.name] == stem and tag.weight is not None
-            ][:1]
+            weight = weights.get(stem)
+            uses.weights += [] if weight is None else [weight]
 
     def lessons(self) -> dict[str, PictureLesson]:
         numbers = {stem: list(uses.prompts.values()) for stem, uses in self.uses.items()}
@@ -174,13 +206,16 @@ class _Counts:
 
 
 def learn(
-    folders: Sequence[Path], progress: Progress, stem_of: StemFinder = lambda name, _: name
+    folders: Sequence[Path],
+    progress: Progress,
+    stem_of: StemFinder = lambda name, _: name,
+    judgement: Judgement = Judgement(),
 ) -> Lessons:
     """Reads every picture below `folders`; unreadable ones are skipped with a note."""
     started = time.monotonic()
     notes: list[Note] = []
     paths = list(_pictures(folders, notes))
-    counts = _Counts()
+    counts = _Counts(judgement)
     skipped = 0
     for number, path in enumerate(paths):
         if number % _REPORT_EVERY == 0:
@@ -210,6 +245,13 @@ def learn(
         1000 * (time.monotonic() - started),
     )
     return Lessons(lessons, len(paths), counts.with_infotext, tuple(notes))
+
+
+def _written_by_user(infotext: Infotext) -> tuple[str, tuple[UserTag, ...]]:
+    """The prompt without tags and the tags, both before Stylus; it states a prompt it changed."""
+    before = infotext.parameters.get(_PROMPT_BEFORE_STYLUS, "")
+    changed = before and _STYLUS in infotext.parameters
+    return split_tags(before if changed else infotext.prompt)
 
 
 def _pictures(folders: Sequence[Path], notes: list[Note]) -> Iterator[Path]:
@@ -253,21 +295,36 @@ class PictureSource:
 
     name = "your pictures"
 
-    def __init__(self, folders: Sequence[Path], names: TagNames) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        names: TagNames,
+        verdicts: Sequence[Verdict] = (),
+        recipes: Sequence[Recipe] = (),
+        stated: StatedCards = lambda _: {},
+    ) -> None:
         self._folders = folders
         self._names = names
         self._stems = {key: stem for stem, key in names.stems.items()}
+        self._verdicts, self._stated = verdicts, stated
+        self._kept = {
+            (split_tags(recipe.prompt)[0], frozenset(adapter.key for adapter in recipe.adapters))
+            for recipe in recipes
+        }
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002
-        lessons = learn(self._folders, progress, self._stem_of)
+        judgement = Judgement(self._is_wrong, self._is_kept)
+        lessons = learn(self._folders, progress, self._stem_of, judgement)
         yield from (Sighting(note=note) for note in lessons.notes)
         unknown: list[str] = []
+        keys = {stem: self._names.key(stem) for stem in lessons.lessons}
+        stated = self._stated([key for key in keys.values() if key is not None])
         for stem, lesson in lessons.lessons.items():
-            key = self._names.key(stem)
+            key = keys[stem]
             if key is None:
                 unknown.append(stem)
-            else:
-                yield Sighting(card=card_of(lesson, key))
+            elif lesson.pictures or any(card.source == SOURCE for card in stated.get(key, ())):
+                yield Sighting(card=card_of(lesson, key))  # which may take an earlier one back
         if unknown:
             names = ", ".join(unknown[:_MAX_NAMES_IN_NOTE])
             if len(unknown) > _MAX_NAMES_IN_NOTE:
@@ -281,6 +338,15 @@ class PictureSource:
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:  # noqa: ARG002
         return []
+
+    def _is_wrong(self, stem: str, prompt: str) -> bool:
+        key = self._names.key(stem)
+        against = [verdict for verdict in self._verdicts if verdict.key == key]
+        return any(doubt.weight >= REFUSED for doubt in doubts(against, prompt).values())
+
+    def _is_kept(self, prompt: str, stems: frozenset[str]) -> bool:
+        keys = {key for stem in stems if (key := self._names.key(stem)) is not None}
+        return len(keys) == len(stems) and (prompt, frozenset(keys)) in self._kept
 
     def _stem_of(self, name: str, auto_v3: str) -> str:
         """One stem for all names of an adapter, even if it is on disk more than once."""

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from stylus_ext.catalogue.sources.pictures.infotext import MAX_TEXT
-from stylus_ext.catalogue.sources.pictures.learn import MAX_EXAMPLES, PictureLesson, card_of, learn
+from stylus_ext.catalogue.sources.pictures.learn import (
+    MAX_EXAMPLES,
+    Judgement,
+    PictureLesson,
+    card_of,
+    learn,
+)
 from stylus_ext.core.card import AdapterKey, Example, merge_cards
 from stylus_ext.core.errors import Cancelled
 from tests.catalogue.sources.pictures.making import (
@@ -136,6 +142,54 @@ def test_all_names_of_one_file_teach_about_that_file(tmp_path: Path) -> None:
 def test_tags_without_a_number_teach_no_weight(tmp_path: Path) -> None:
     write_png(tmp_path / "1.png", infotext("a, <lora:a> <lora:b:x>"))
     assert [lesson.weight for lesson in learn([tmp_path], Watch()).lessons.values()] == [None, None]
+
+
+CHOSEN = "a fox, snow, foxstyle <lora:owl:0.4> <lora:fox:0.49>"
+STYLUS = {"Stylus": "0.1.0", "Stylus prompt": '"a fox, snow <lora:owl:0.4>"'}
+
+
+def test_what_stylus_chose_teaches_nothing(tmp_path: Path) -> None:
+    write_png(tmp_path / "1.png", infotext(CHOSEN, **STYLUS))
+    write_png(tmp_path / "2.png", infotext("a barn <lora:owl:0.6>", Stylus="0.1.0"))
+    lessons = learn([tmp_path], Watch())
+    assert lessons.with_infotext == 2
+    assert lessons.lessons == {
+        "fox": PictureLesson("fox", 0),
+        "owl": PictureLesson("owl", 2, 0.5, ("a fox, snow", "a barn")),
+    }
+
+
+@pytest.mark.parametrize("kept", ["corrected", "locked"])
+def test_a_set_that_the_user_confirmed_teaches_words_and_no_weight(
+    tmp_path: Path, kept: str
+) -> None:
+    write_png(tmp_path / "1.png", infotext(CHOSEN, **STYLUS, **{"Stylus kept": kept}))
+    prompts = ("a fox, snow, foxstyle",)
+    assert learn([tmp_path], Watch()).lessons == {
+        "fox": PictureLesson("fox", 1, None, prompts),
+        "owl": PictureLesson("owl", 1, 0.4, prompts),
+    }
+
+
+def test_tags_that_were_sent_to_the_prompt_are_the_users(tmp_path: Path) -> None:
+    write_png(tmp_path / "1.png", infotext("a fox <lora:fox:0.5>", Stylus="0.1.0"))
+    assert learn([tmp_path], Watch()).lessons["fox"] == PictureLesson("fox", 1, 0.5, ("a fox",))
+
+
+def test_a_verdict_outweighs_what_the_user_kept_and_wrote(tmp_path: Path) -> None:
+    write_png(tmp_path / "1.png", infotext(CHOSEN, **STYLUS, **{"Stylus kept": "locked"}))
+    write_png(tmp_path / "2.png", infotext("a fox, snow <lora:fox:0.5>"))
+    write_png(tmp_path / "3.png", infotext("a castle <lora:fox:0.7>"))
+    judgement = Judgement(lambda stem, prompt: (stem, prompt) == ("fox", "a fox, snow"))
+    lessons = learn([tmp_path], Watch(), judgement=judgement).lessons
+    assert lessons["fox"] == PictureLesson("fox", 1, 0.7, ("a castle",))
+    assert lessons["owl"].pictures == 1
+
+
+def test_a_kept_set_teaches(tmp_path: Path) -> None:
+    write_png(tmp_path / "1.png", infotext(CHOSEN, **STYLUS))
+    judgement = Judgement(is_kept=lambda *kept: kept == ("a fox, snow", frozenset({"fox", "owl"})))
+    assert learn([tmp_path], Watch(), judgement=judgement).lessons["fox"].pictures == 1
 
 
 def test_unreadable_files_are_skipped_with_a_note(tmp_path: Path) -> None:

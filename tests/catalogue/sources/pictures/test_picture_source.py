@@ -1,22 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
 from stylus_ext.catalogue.sources.pictures.learn import PictureSource
-from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.feedback import Verdict
 from stylus_ext.core.file_names import NO_TAG_NAMES, FileNames, TagNames
-from tests.fakes import Watch
+from stylus_ext.core.recipes import Recipe, RecipeAdapter
+from tests.fakes import Watch, make_card
 
 FOX, OWL = AdapterKey.civitai(1), AdapterKey.civitai(2)
 HASH = "0123456789ab"
 NAMES = TagNames.of([FileNames(FOX, "my_fox", "foxes", HASH), FileNames(OWL, "owl", "birds")])
 
 
-def picture(path: Path, prompt: str, hashes: str = "") -> None:
+def picture(path: Path, prompt: str, hashes: str = "", stylus_prompt: str = "") -> None:
     info = PngImagePlugin.PngInfo()
     more = f', Lora hashes: "{hashes}"' if hashes else ""
+    more += f', Stylus: 0.1.0, Stylus prompt: "{stylus_prompt}"' if stylus_prompt else ""
     info.add_text(
         "parameters",
         f"{prompt}\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1, Size: 8x8{more}",
@@ -95,3 +99,35 @@ def test_adapters_that_are_not_in_the_folders_are_named_in_a_note(tmp_path: Path
 
 def test_pictures_are_never_said_to_be_gone(tmp_path: Path) -> None:
     assert PictureSource([tmp_path], NO_TAG_NAMES).gone({}) == []
+
+
+def cards_of(source: PictureSource) -> list[AdapterCard]:
+    return [sighting.card for sighting in source.cards({}, Watch()) if sighting.card is not None]
+
+
+def test_the_users_recipes_and_verdicts_judge_what_stylus_chose(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png", "a fox, snow <lora:my_fox:0.49>", stylus_prompt="a fox, snow")
+    assert cards_of(PictureSource([tmp_path], NAMES)) == []
+    kept = Recipe("mine", "a fox, snow", adapters=(RecipeAdapter(FOX, 0.5),))
+    (card,) = cards_of(PictureSource([tmp_path], NAMES, recipes=[kept]))
+    assert (card.key, card.weight, len(card.examples)) == (FOX, None, 1)
+    others = [
+        Recipe("two", "a fox, snow", adapters=(RecipeAdapter(FOX, 0.5), RecipeAdapter(OWL, 0.5))),
+        Recipe("other", "a fox", adapters=(RecipeAdapter(FOX, 0.5),)),
+    ]
+    assert cards_of(PictureSource([tmp_path], NAMES, recipes=others)) == []
+    wrong = [Verdict(FOX, "a fox, snow")]
+    assert cards_of(PictureSource([tmp_path], NAMES, wrong, [kept])) == []
+    elsewhere = [Verdict(FOX, "a castle at night, stormy sea"), Verdict(OWL, "a fox, snow")]
+    assert len(cards_of(PictureSource([tmp_path], NAMES, elsewhere, [kept]))) == 1
+
+
+def test_what_was_learned_before_is_taken_back(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png", "a fox <lora:my_fox:0.49>", stylus_prompt="a fox")
+
+    def stated(keys: Sequence[AdapterKey]) -> dict[AdapterKey, list[AdapterCard]]:
+        return {key: [make_card(key=key, source="pictures")] for key in keys}
+
+    (card,) = cards_of(PictureSource([tmp_path], NAMES, stated=stated))
+    assert (card.key, card.source, card.weight) == (FOX, "pictures", None)
+    assert (card.examples, card.triggers, card.weak) == ((), (), True)
