@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import Cancelled, InvalidInput, Note
+from stylus_ext.core.ports import Sighting
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.operations.plan import late_plan
@@ -81,6 +83,19 @@ def loras(folder: Path) -> Path:
         lora, ".json", {"description": "An old stone castle.", "activation text": "cstlkp"}
     )
     return folder
+
+
+def test_an_unlisted_base_model_is_used_for_itself_alone(stylus: Stylus) -> None:
+    key = AdapterKey.civitai(3)
+    card = replace(make_entry(3, "Owl Friend", "A small owl.").card, base_model="Nebula 9 Ultra")
+    stylus.catalogue.refresh.take([Sighting(card=card)])
+    stylus.catalogue.embed(Watch())
+    for family, found in (("nebula-9-ultra", [str(key)]), ("sdxl", []), ("nebula-9", [])):
+        settings = {"selection": {"family": family}}
+        picks = plan(stylus, "an owl friend", settings=settings, reach="catalogue")["picks"]
+        assert [pick["key"] for pick in picks] == found
+    (row,) = ask(stylus, "cards", keys=[str(key)])["cards"].values()
+    assert row["family_name"] == "Nebula 9 Ultra"
 
 
 def test_verdicts_and_recipes_judge_what_pictures_teach(stylus: Stylus, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.host.double.fixtures import Stage
 
 TABS = ("txt2img", "img2img")
 SESSION = "0123456789abcdef0123456789abcdef.txt2img"
+OTHER_PAGE = "fedcba9876543210fedcba9876543210.txt2img"
 READY_MARK = '<span class="stylus-ready" hidden></span>'
 
 
@@ -407,6 +408,19 @@ def test_a_note_without_what_the_line_says_is_whole_sentences(stage: Stage) -> N
     assert stage.engine.report().sentence in shown
     assert ".." not in shown
     assert ":  " not in shown
+
+
+def test_another_page_shows_no_note_of_this_one(stage: Stage) -> None:
+    stage.engine.state = EngineState.FAILED
+    stage.host.page.by_id("stylus_txt2img_enabled-checkbox").value = True
+    part(stage, "seat").value = SESSION
+    stage.host.generate(prompt="a corgi")
+    look = stage.host.page.by_id("generation_info_txt2img").events["change"].fn
+    shown = {
+        page_id: look(page.Request(), True, page_id)[0] for page_id in (SESSION, OTHER_PAGE, "")
+    }
+    assert "left the prompt" in shown[SESSION]
+    assert not [page_id for page_id, text in shown.items() if "left" in text and page_id != SESSION]
 
 
 def test_a_note_does_not_say_again_what_the_line_says(stage: Stage) -> None:

@@ -29,7 +29,7 @@ from stylus_ext.catalogue.sources.hugging_face.files import (
 )
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import StylusError
-from stylus_ext.core.family import family_of, parse_family
+from stylus_ext.core.family import family_of, listed_family
 from stylus_ext.core.fetching import DownloadOffer, NotFetched, called
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
 from stylus_ext.net import HttpRefusal
@@ -54,7 +54,7 @@ class HubCatalogue:
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:  # noqa: ARG002
         """Families instead of base models, which have thousands of names on the hub."""
-        families = dict.fromkeys(map(parse_family, wanted.base_models))
+        families = dict.fromkeys(map(listed_family, wanted.base_models))
         return replace(wanted, base_models=tuple(families), examples=False)
 
     def page(
