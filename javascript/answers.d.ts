@@ -34,6 +34,7 @@ interface PictureCard {
   stem?: string | null;
   picture?: boolean;
   nsfw?: boolean;
+  kind?: string;
 }
 
 interface Entry extends PictureCard {
@@ -197,6 +198,10 @@ interface PlanPick {
   pinned: boolean;
   kept: boolean;
   weight: number;
+  kind: string;
+  stem: string;
+  /** The weight before the limit on their sum; null where that changed nothing. */
+  lowered_from: number | null;
   triggers: string[];
   on_disk: boolean;
   to_download: number;
@@ -213,8 +218,12 @@ interface NearMiss {
 }
 
 interface PlanView {
-  pieces: { text: string; task: number | null; unresolved: boolean }[];
-  tasks: { text: string; start: number; taken_by: string | null }[];
+  /** The resulting prompt. */
+  pieces: { text: string; added: boolean; unresolved: boolean }[];
+  negative_added: string;
+  tasks: { text: string; start: number; taken_by: string | null; picks: string[] }[];
+  /** The highest sum of all weights; 0 is no limit. */
+  cap: number;
   picks: PlanPick[];
   near: NearMiss[];
   combinations: string[][];

@@ -16,6 +16,7 @@ window.stylus.files.push({
         "What would be chosen for the last 50 prompts of your pictures; makes no picture",
       rehearsing: "Planning {done} of {total} ...",
       rehearsed: "{count} prompts: LoRAs chosen for {chosen}, the same as before for {same}.",
+      rehearsedOne: "1 prompt: LoRAs chosen for {chosen}, the same as before for {same}.",
       rehearsedPrompt: "Prompt",
       rehearsedUsed: "Used before",
       rehearsedNow: "Chosen now",
@@ -24,7 +25,7 @@ window.stylus.files.push({
     /** @param {DryRunRow["used"]} adapters */
     function describeAdapters(adapters) {
       const names = adapters.map(({ name, weight }) => `${name} ${weight ?? ""}`.trim());
-      return names.join(", ") || text("none");
+      return names.join(", ") || text("noLoras");
     }
 
     /** @param {DryRunRow[]} rows */
@@ -84,7 +85,8 @@ window.stylus.files.push({
           chosen: result.chosen,
           same: result.same,
         };
-        fill(line, result ? text("rehearsed", counts) : error);
+        const name = rows.length === 1 ? "rehearsedOne" : "rehearsed";
+        fill(line, result ? text(name, counts) : error);
         fill(table, rows.length > 0 && drawRows(rows));
       }
 

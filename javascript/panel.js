@@ -11,9 +11,9 @@ window.stylus.files.push({
 
     addTexts({
       planning: "Choosing LoRAs ...",
-      found: "{count} LoRAs found ({family})",
-      foundOne: "1 LoRA found ({family})",
-      foundNone: "No LoRA found ({family})",
+      planFound: "{count} LoRAs found ({family})",
+      planFoundOne: "1 LoRA found ({family})",
+      planFoundNone: "No LoRA found ({family})",
       anyFamily: "any base model",
       lock: "Lock",
       lockHint: "Keep this set for the next generations",
@@ -44,7 +44,7 @@ window.stylus.files.push({
         this.line = el("p", { class: "stylus-line", role: "status", aria: { live: "polite" } });
         this.tools = el("div", { class: "stylus-buttons" });
         this.plan = el("div", { class: "stylus-plan" });
-        this.used = el("div", { class: "stylus-used stylus-mount" });
+        this.pictures = stylus.pictureLine(this, tab);
         this.drawTools(null);
         stylus.mount(tab, (place) => this.drawInto(place));
         stylus.mount(`${tab}_tools`, (place) => fill(place, this.tools));
@@ -53,7 +53,7 @@ window.stylus.files.push({
 
       /** @param {HTMLElement} place */
       drawInto(place) {
-        fill(place, this.line, this.plan, this.used);
+        fill(place, this.line, this.plan, this.pictures.place);
         this.moveBelowPictures();
         const preview = document.getElementById(`stylus_${this.tab}_preview`);
         preview?.addEventListener("click", () => this.say(text("planning")));
@@ -73,9 +73,9 @@ window.stylus.files.push({
        */
       moveBelowPictures() {
         const results = document.getElementById(`${this.tab}_results`);
-        if (!results || this.used.parentNode === results) return;
+        if (!results || this.pictures.place.parentNode === results) return;
         for (const outdated of results.querySelectorAll(".stylus-used")) outdated.remove();
-        results.append(this.used);
+        results.append(this.pictures.place);
       }
 
       /** Presses the hidden button by which gradio asks for the session's name. */
@@ -158,13 +158,13 @@ window.stylus.files.push({
         stylus.pictures.release(this.plan);
         this.drawTools(answer);
         fill(this.plan, lock && this.drawLock(lock), view && stylus.drawPlan(this, view));
-        fill(this.used, used.length > 0 && stylus.drawLastPictures(this, used));
+        this.pictures.show(used);
         restoreFocus();
       }
 
       /** @param {PlanView} view */
       describe({ picks, family_name }) {
-        const name = ["foundNone", "foundOne"][picks.length] ?? "found";
+        const name = ["planFoundNone", "planFoundOne"][picks.length] ?? "planFound";
         return text(name, { count: picks.length, family: family_name || text("anyFamily") });
       }
 
@@ -250,7 +250,10 @@ window.stylus.files.push({
     }
 
     stylus.onPageChange(() => {
-      for (const panel of panels.values()) panel.moveBelowPictures();
+      for (const panel of panels.values()) {
+        panel.moveBelowPictures();
+        panel.pictures.draw();
+      }
     });
     session.keepUnique(() => {
       for (const panel of panels.values()) panel.begin();
@@ -280,8 +283,10 @@ window.stylus.files.push({
       /**
        * Called when pictures were made.
        * @param {string} tab
+       * @param {string} [info] what the WebUI says of them
        */
-      refresh(tab) {
+      refresh(tab, info = "") {
+        panels.get(tab)?.pictures.begin(info);
         panels.get(tab)?.ask("preview");
       },
     };

@@ -5,8 +5,8 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "pictures",
-  needs: ["core", "requests"],
-  start({ el, callFile }) {
+  needs: ["core", "requests", "placeholders"],
+  start({ el, callFile, drawPlaceholder }) {
     /** Few at a time, so that slow pictures do not hold up other requests. */
     const MOST_AT_ONCE = 2;
 
@@ -39,32 +39,32 @@ window.stylus.files.push({
       if (!frame.isConnected) return;
       const { stem, key } = frame.dataset;
       const blob = await callFile("picture", { stem, key }).catch(() => null);
-      if (!blob || !frame.isConnected) return;
+      if (!frame.isConnected) return;
+      const placeholder = () => frame.replaceChildren(drawPlaceholder(frame.dataset.kind));
+      if (!blob) {
+        placeholder();
+        return;
+      }
       const url = URL.createObjectURL(blob);
       urls.set(frame, url);
-      const remove = () => frame.replaceChildren();
-      frame.append(el("img", { src: url, alt: "", on: { error: remove } }));
+      frame.append(el("img", { src: url, alt: "", on: { error: placeholder } }));
     }
 
     const pictures = {
       /**
-       * A frame for one adapter: its picture, else the first letter of its name. The style sheet
+       * A frame for one adapter: its picture, else a drawing for its kind. The style sheet
        * blurs pictures that are not safe for work.
        * @param {PictureCard} card
        */
       frame(card) {
         if (!card.picture) {
-          const letter = Array.from(card.name || "").find((one) => one.trim());
-          return el(
-            "span",
-            { class: "stylus-picture stylus-letter", "aria-hidden": "true" },
-            letter,
-          );
+          const drawing = drawPlaceholder(card.kind);
+          return el("span", { class: "stylus-picture", "aria-hidden": "true" }, drawing);
         }
         const frame = el("span", {
           class: card.nsfw ? "stylus-picture stylus-blurred" : "stylus-picture",
           "aria-hidden": "true",
-          data: { stem: card.stem || "", key: card.key },
+          data: { stem: card.stem || "", key: card.key, kind: card.kind ?? "" },
         });
         observer.observe(frame);
         return frame;

@@ -1,189 +1,247 @@
 // @ts-check
-/* View of a plan: the prompt with its tasks, the chosen LoRAs, batches, and near misses. */
+/* View of a plan: the chosen LoRAs, the resulting prompt, batches, and what was not used. */
 "use strict";
 
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "plan_view",
-  needs: ["core", "pictures"],
+  needs: ["core", "pictures", "menus", "choices"],
   start(stylus) {
     const { addTexts, text, el } = stylus;
 
     addTexts({
-      wholePrompt: "The prompt with its tasks and unresolved parts",
+      resultingPrompt: "The resulting prompt; what is added is marked",
+      negativeAdded: "Added to the negative prompt: {words}",
       unresolved: "unresolved",
-      yours: "your own {name}",
-      none: "nothing",
-      noPicks: "Nothing was chosen.",
-      accept: "Accept",
-      accepted: "Accepted",
-      acceptHint: "Keep {name} in this plan",
-      reject: "Reject",
-      rejectHint: "Leave {name} out of this plan",
+      yours: "Your own {name} is used for: {tasks}",
+      nothingFor: "Nothing for: {tasks}",
+      keep: "Keep for this prompt",
+      keepHint: "Keep {name} in this plan",
+      remove: "Remove",
+      removeHint: "Leave {name} out of this plan",
       swap: "Swap",
       swapHint: "Replace {name} with the next candidate",
-      always: "Always",
-      alwaysHint: "Use {name} for every prompt",
-      never: "Never",
-      neverHint: "Never choose {name}",
-      useIt: "Use it",
+      pickDetails: "Details",
+      pickDetailsHint: "Base model, trigger words and file of {name}",
+      more: "More for {name}",
+      useIt: "Use",
       useItHint: "Put {name} into this plan",
       restore: "Restore",
       restoreHint: "Let {name} be chosen again",
-      weight: "Weight",
       weightOf: "Weight of {name}",
-      triggers: "Trigger words: {words}",
-      onDisk: "on disk",
-      toDownload: "to download, {size}",
-      notHere: "not on disk",
-      pinned: "in every batch",
-      shows: "Show on {site}",
+      lowered: "Lowered from {weight} (all weights: at most {cap})",
+      toDownload: "Will be downloaded ({size})",
+      notHere: "Not on disk",
+      pinned: "In every batch",
+      kept: "Kept",
+      stateAlways: "Always",
+      detailModel: "Base model",
+      detailKind: "Kind",
+      detailTriggers: "Trigger words",
+      detailFile: "File",
+      detailReason: "Why",
       batches: "What the next {count} batches would use",
       example: " (an example, as the seed is random)",
       batch: "Batch {number}: {names}",
-      whyNot: "Why not? {count} near misses",
-      whyNotOne: "Why not? 1 near miss",
+      noLoras: "no LoRAs",
+      considered: "Considered, not used ({count})",
     });
 
     /** @param {PlanView} view */
-    function drawPrompt({ pieces }) {
+    function drawPrompt({ pieces, negative_added }) {
       const parts = pieces.map((piece) => {
-        const words =
-          piece.task === null ? piece.text : el("mark", { class: "stylus-task" }, piece.text);
+        const words = piece.added ? el("ins", { class: "stylus-added" }, piece.text) : piece.text;
         if (!piece.unresolved) return words;
         return el("span", { class: "stylus-unresolved", title: text("unresolved") }, words);
       });
-      const label = text("wholePrompt");
-      return el("p", { class: "stylus-prompt", dir: "auto", aria: { label } }, parts);
+      const label = text("resultingPrompt");
+      return [
+        el(
+          "p",
+          { class: "stylus-prompt", dir: "auto", title: label, role: "group", aria: { label } },
+          parts,
+        ),
+        negative_added &&
+          el(
+            "p",
+            { class: "stylus-subdued", dir: "auto" },
+            text("negativeAdded", { words: negative_added.replace(/^[\s,]+/, "") }),
+          ),
+      ];
     }
 
     /** @param {PlanPanel} panel @param {PlanView} view */
-    function drawTasks(panel, { tasks, picks }) {
-      const groups = tasks.map((task) => {
-        const cards = picks.filter((pick) => pick.task === task.start);
-        if (!cards.length && !task.taken_by) return null;
-        return el(
-          "section",
-          { class: "stylus-group" },
-          el("h4", { dir: "auto" }, task.text.trim()),
-          task.taken_by && el("p", {}, text("yours", { name: task.taken_by })),
+    function drawPicks(panel, view) {
+      const { tasks, picks } = view;
+      /** @type {Map<string, string[]>} */
+      const own = new Map();
+      for (const { text: words, taken_by } of tasks) {
+        if (taken_by) own.set(taken_by, [...(own.get(taken_by) ?? []), words.trim()]);
+      }
+      const unserved = tasks.filter((task) => !task.picks.length && !task.taken_by);
+      const names = unserved.map((task) => task.text.trim()).join(", ");
+      /** @param {Child} words */
+      const line = (words) => el("p", { class: "stylus-subdued", dir: "auto" }, words);
+      return [
+        picks.length > 0 &&
           el(
             "div",
             { class: "stylus-cards" },
-            cards.map((pick) => drawPick(panel, pick)),
+            picks.map((pick) => drawPick(panel, view, pick)),
           ),
-        );
-      });
-      return groups.some(Boolean)
-        ? el("div", { class: "stylus-groups" }, groups)
-        : el("p", {}, text("noPicks"));
-    }
-
-    /** @param {PlanCard | null | undefined} card */
-    function drawLink(card) {
-      if (!card?.link) return null;
-      const site = card.link.includes("huggingface.co") ? "Hugging Face" : "Civitai";
-      return stylus.link(card.link, text("shows", { site }));
-    }
-
-    /**
-     * Buttons for the states "always" and "never"; a second click takes the state back.
-     * @param {PlanPanel} panel
-     * @param {string} key
-     * @param {string} name
-     * @param {AdapterState} [state]
-     */
-    function drawStates(panel, key, name, state) {
-      return ["always", "never"].map((wanted) =>
-        panel.button(
-          text(wanted),
-          text(`${wanted}Hint`, { name }),
-          `${wanted} ${key}`,
-          () => panel.ask("mark", { key, state: state === wanted ? "auto" : wanted }),
-          { "aria-pressed": String(state === wanted) },
-        ),
-      );
-    }
-
-    /** @param {PlanPick} pick */
-    function describePlace({ on_disk, to_download }) {
-      if (on_disk) return text("onDisk");
-      if (to_download) return text("toDownload", { size: stylus.formatSize(to_download) });
-      return text("notHere");
+        [...own].map(([name, words]) => line(text("yours", { name, tasks: words.join(", ") }))),
+        names && line(text("nothingFor", { tasks: names })),
+      ];
     }
 
     /** @param {PlanPanel} panel @param {PlanPick} pick */
     function drawWeight(panel, { key, name, weight }) {
+      const label = text("weightOf", { name });
+      const limits = { min: Math.min(0, weight), max: Math.max(1.5, weight), step: "0.05" };
       /** @param {{target: HTMLInputElement}} event */
       function change({ target }) {
         if (!target.checkValidity() || target.value === "") return;
         target.dataset.was = target.value;
         panel.correct("weight", key, { weight: Number(target.value) });
       }
-      return el("input", {
+      const number = el("input", {
         type: "number",
-        step: "0.05",
+        step: "0.01",
         min: "-5",
         max: "5",
         class: "stylus-weight",
         value: String(weight),
         data: { focus: `weight ${key}`, was: weight },
-        aria: { label: text("weightOf", { name }) },
+        aria: { label },
         on: { change },
       });
+      const slider = el("input", {
+        ...limits,
+        type: "range",
+        class: "stylus-slider",
+        value: String(weight),
+        data: { focus: `slider ${key}` },
+        aria: { label },
+        on: {
+          change,
+          /** @param {{target: HTMLInputElement}} event */
+          input: ({ target }) => {
+            number.value = target.value;
+          },
+        },
+      });
+      return el("div", { class: "stylus-weigh" }, slider, number);
     }
 
-    /** @param {PlanPanel} panel @param {PlanPick} pick */
-    function drawPick(panel, pick) {
-      const { key, name, kept } = pick;
-      /** @type {Partial<PlanCard>} */
-      const card = pick.card || {};
-      /** @param {Child} label */
-      const badge = (label) => el("span", { class: "stylus-badge" }, label);
-      /** @param {string} act @param {string} label @param {string} sent @param {ElementProps} [more] */
-      const correction = (act, label, sent, more) =>
-        panel.button(
-          text(label),
-          text(`${act}Hint`, { name }),
-          `${act} ${key}`,
-          () => panel.correct(sent, key),
-          more,
+    /** @param {PlanPick} pick */
+    function describePlace({ on_disk, to_download }) {
+      if (on_disk) return "";
+      if (to_download) return text("toDownload", { size: stylus.formatSize(to_download) });
+      return text("notHere");
+    }
+
+    /** @param {PlanPick} pick */
+    function drawDetails({ reason, triggers, stem, kind, card }) {
+      /** @type {[string, Child][]} */
+      const facts = [
+        ["detailReason", reason],
+        ["detailModel", card?.family_name],
+        ["detailKind", kind],
+        ["detailTriggers", triggers.join(", ")],
+        ["detailFile", stem],
+      ];
+      return el(
+        "dl",
+        { class: "stylus-facts" },
+        facts
+          .filter(([, value]) => value)
+          .map(([name, value]) => [el("dt", {}, text(name)), el("dd", { dir: "auto" }, value)]),
+      );
+    }
+
+    /** @param {PlanPanel} panel @param {PlanView} view @param {PlanPick} pick */
+    function drawPick(panel, view, pick) {
+      const { key, name, kept, kind } = pick;
+      const task = view.tasks.find(({ start }) => start === pick.task)?.text.trim();
+      const question = el("div", {});
+      const place = { question: () => question, line: () => panel.line };
+      const detailsName = `details ${key}`;
+      const details = el(
+        "div",
+        {
+          hidden: !panel.open.has(detailsName),
+          tabindex: -1,
+          aria: { label: text("pickDetails") },
+        },
+        drawDetails(pick),
+      );
+      function toggleDetails() {
+        if (panel.open.delete(detailsName)) details.hidden = true;
+        else {
+          panel.open.add(detailsName);
+          details.hidden = false;
+        }
+      }
+      /** @param {string} act @param {string} label */
+      const correction = (act, label) =>
+        panel.button(text(label), text(`${label}Hint`, { name }), `${act} ${key}`, () =>
+          panel.correct(act, key),
         );
+      const menu = stylus.menuButton(text("more", { name }), `menu ${key}`, () => [
+        {
+          items: [
+            {
+              label: text("keep"),
+              hint: text("keepHint", { name }),
+              checked: kept,
+              act: () => panel.correct(kept ? "restore" : "accept", key),
+            },
+            ...stylus.lastingChoices(panel, place, { key, name, state: pick.card?.state }),
+            ...stylus.pageItems(pick.card),
+            {
+              label: text("pickDetails"),
+              hint: text("pickDetailsHint", { name }),
+              checked: panel.open.has(detailsName),
+              act: toggleDetails,
+            },
+          ],
+        },
+      ]);
+      const where = describePlace(pick);
+      const badges = [
+        kept && text("kept"),
+        pick.card?.state === "always" ? text("stateAlways") : pick.pinned && text("pinned"),
+      ];
       return el(
         "article",
         { class: "stylus-card", data: { key }, aria: { label: name } },
-        stylus.pictures.frame({ ...card, key: card.key ?? key, name }),
-        el(
-          "div",
-          { class: "stylus-card-text" },
-          el("strong", { dir: "auto" }, name),
-          " ",
-          card.family_name && badge(card.family_name),
-          " ",
-          badge(describePlace(pick)),
-          " ",
-          pick.pinned && badge(text("pinned")),
-          el("p", { class: "stylus-reason", dir: "auto" }, pick.reason),
-          pick.triggers.length > 0 &&
-            el(
-              "p",
-              { class: "stylus-triggers", dir: "auto" },
-              text("triggers", { words: pick.triggers.join(", ") }),
-            ),
-          el("label", { class: "stylus-weigh" }, text("weight"), " ", drawWeight(panel, pick)),
-          " ",
-          drawLink(pick.card),
-        ),
+        el("p", { class: "stylus-caption", dir: "auto", title: task }, task),
+        stylus.pictures.frame({ ...pick.card, key: pick.card?.key ?? key, name, kind }),
+        el("strong", { class: "stylus-name", dir: "auto", title: name }, name),
+        badges.some(Boolean) &&
+          el(
+            "p",
+            { class: "stylus-badges" },
+            badges.filter(Boolean).map((label) => el("span", { class: "stylus-badge" }, label)),
+          ),
+        el("p", { class: "stylus-reason", dir: "auto", title: pick.reason }, pick.reason),
+        where && el("p", { class: "stylus-subdued" }, where),
+        drawWeight(panel, pick),
+        pick.lowered_from !== null &&
+          el(
+            "p",
+            { class: "stylus-subdued stylus-lowered" },
+            text("lowered", { weight: pick.lowered_from, cap: view.cap }),
+          ),
         el(
           "div",
           { class: "stylus-buttons" },
-          correction("accept", kept ? "accepted" : "accept", kept ? "restore" : "accept", {
-            "aria-pressed": String(kept),
-          }),
-          correction("reject", "reject", "reject"),
-          correction("swap", "swap", "swap"),
-          drawStates(panel, key, name, card.state),
+          correction("reject", "remove"),
+          correction("swap", "swap"),
+          menu,
         ),
+        question,
+        details,
       );
     }
 
@@ -215,7 +273,7 @@ window.stylus.files.push({
         el(
           "li",
           { dir: "auto" },
-          text("batch", { number: at + 1, names: names.join(", ") || text("none") }),
+          text("batch", { number: at + 1, names: names.join(", ") || text("noLoras") }),
         ),
       );
       const head = text("batches", { count: batches }) + (exact ? "" : text("example"));
@@ -224,6 +282,8 @@ window.stylus.files.push({
 
     /** @param {PlanPanel} panel @param {NearMiss} miss */
     function drawNearMiss(panel, { key, name, reason, mine, card }) {
+      const question = el("div", {});
+      const place = { question: () => question, line: () => panel.line };
       const correction = mine
         ? panel.button(text("restore"), text("restoreHint", { name }), `restore ${key}`, () =>
             panel.correct("restore", key),
@@ -231,25 +291,33 @@ window.stylus.files.push({
         : panel.button(text("useIt"), text("useItHint", { name }), `use ${key}`, () =>
             panel.correct("accept", key),
           );
+      const menu = stylus.menuButton(text("more", { name }), `menu ${key}`, () => [
+        {
+          items: [
+            ...stylus.lastingChoices(panel, place, { key, name, state: card?.state }),
+            ...stylus.pageItems(card),
+          ],
+        },
+      ]);
       return el(
         "li",
         { data: { key } },
-        el("strong", { dir: "auto" }, name),
-        ": ",
-        el("span", { dir: "auto" }, reason),
-        " ",
-        correction,
-        " ",
-        drawStates(panel, key, name, card?.state),
-        " ",
-        drawLink(card),
+        el(
+          "span",
+          {},
+          el("strong", { dir: "auto" }, name),
+          ": ",
+          el("span", { dir: "auto" }, reason),
+        ),
+        el("span", { class: "stylus-buttons" }, correction, menu),
+        question,
       );
     }
 
     /** @param {PlanPanel} panel @param {PlanView} view */
     function drawNearMisses(panel, { near }) {
       if (!near.length) return null;
-      const head = text(near.length > 1 ? "whyNot" : "whyNotOne", { count: near.length });
+      const head = text("considered", { count: near.length });
       const lines = near.map((miss) => drawNearMiss(panel, miss));
       return drawFolded(panel, "stylus-near", head, lines);
     }
@@ -268,13 +336,13 @@ window.stylus.files.push({
     function drawPlan(panel, view) {
       return [
         drawNotes(view),
+        drawPicks(panel, view),
         drawPrompt(view),
-        drawTasks(panel, view),
         drawBatches(panel, view),
         drawNearMisses(panel, view),
       ];
     }
 
-    return { drawPlan, drawStates };
+    return { drawPlan };
   },
 });

@@ -90,6 +90,17 @@ interface Stylus {
   ): Promise<Answers[K]>;
   callFile(name: string, payload: object): Promise<Blob>;
 
+  // placeholders.js
+  drawPlaceholder(kind?: string): Element;
+
+  // menus.js
+  menuButton(label: string, focus: string, groups: () => MenuGroup[]): HTMLElement;
+  askFirst(place: HTMLElement, question: string, label: string, act: () => unknown): void;
+
+  // choices.js
+  lastingChoices(panel: PlanPanel, place: ChoicePlace, chosen: Chosen): MenuItem[];
+  pageItems(card: PlanCard | null | undefined): MenuItem[];
+
   // pictures.js
   pictures: {
     frame(card: PictureCard): HTMLElement;
@@ -126,19 +137,18 @@ interface Stylus {
 
   // plan_view.js
   drawPlan(panel: PlanPanel, view: PlanView): Child[];
-  drawStates(panel: PlanPanel, key: string, name: string, state?: AdapterState): Child[];
 
   // dry_run.js
   drawDryRun(panel: PlanPanel): HTMLElement;
 
   // last_pictures.js
-  drawLastPictures(panel: PlanPanel, pictures: UsedPicture[]): HTMLElement;
+  pictureLine(panel: PlanPanel, tab: string): PictureLine;
 
   // panel.js
   panel: {
     session(tab: string): string;
     receive(tab: string, answer: string): void;
-    refresh(tab: string): void;
+    refresh(tab: string, info?: string): void;
   };
 }
 
@@ -166,4 +176,40 @@ interface AdapterEvents {
   kinds: string[];
   changed(): void;
   closed(): void;
+}
+
+/** One item of a menu: a link, or something to do. */
+interface MenuItem {
+  label: string;
+  hint?: string;
+  /** For items that can be on or off. */
+  checked?: boolean;
+  link?: string;
+  act?: () => unknown;
+}
+
+interface MenuGroup {
+  name?: string;
+  items: MenuItem[];
+}
+
+/** Where a lasting choice asks, and where it says what was done; drawn again with the panel. */
+interface ChoicePlace {
+  question(): HTMLElement;
+  line(): HTMLElement;
+}
+
+/** The adapter that a choice is about; `image` is the picture, without one it is the preview. */
+interface Chosen {
+  key: string;
+  name: string;
+  state?: AdapterState;
+  image?: number;
+}
+
+interface PictureLine {
+  place: HTMLElement;
+  draw(): void;
+  show(used: UsedPicture[]): void;
+  begin(info: string): void;
 }

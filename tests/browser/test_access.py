@@ -109,22 +109,31 @@ def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
     with visit(browser, f"{server.url}?__theme={theme}") as here:
         panel = Accordion(here.page).open()
         panel.generate(server, PROMPT)
-        panel.wait_for_used(2)
-        panel.place.locator("summary:has-text('Dry run')").click()
-        panel.press("What would be chosen for the last 50 prompts")
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog")
+        panel.open_options()
+        more = panel.part("more_mount")
+        more.locator("summary:has-text('Dry run')").click()
+        panel.press("What would be chosen for the last 50 prompts", more)
         panel.preview("corgi dog, watercolor painting in __place__")
-        panel.press("Keep corgi_dog in this plan", panel.card("corgi_dog"))
-        panel.wait_for(".stylus-card [aria-pressed=true]")
+        panel.choose("Keep for this prompt", panel.card("corgi_dog"))
+        panel.wait_for(".stylus-card .stylus-badge")
         panel.press("Leave watercolor_painting out", panel.card("watercolor_painting"))
         panel.wait_for_names("corgi_dog")
-        for name in ("What the next", "Why not"):
+        for name in ("What the next", "Considered"):
             panel.place.locator(f"summary:has-text('{name}')").click()
-        eventually(
-            lambda: panel.place.locator(".stylus-rehearsal tbody tr").count() == 2, here.page
-        )
+        panel.choose("Details", panel.card("corgi_dog"))
+        panel.choose("Never use", panel.card("corgi_dog"))
+        panel.used.locator(".stylus-menu-button").click()
+        eventually(lambda: more.locator(".stylus-rehearsal tbody tr").count() == 2, here.page)
         found = [
             one
-            for place in ("#stylus_txt2img_mount", "#txt2img_results .stylus-used")
+            for place in (
+                "#stylus_txt2img_mount",
+                "#stylus_txt2img_tools_mount",
+                "#stylus_txt2img_more_mount",
+                "#txt2img_results .stylus-used",
+            )
             for one in serious(here.page, place)
         ]
         for width in (1400, 700, 400):
@@ -132,10 +141,10 @@ def test_axe_finds_nothing_serious_in_an_accordion_with_all_of_its_parts(
             here.page.wait_for_timeout(200)
             here.picture(f"{server.gradio}-accordion-{theme}-{width}")
             assert here.page.evaluate(OVER) <= 0, width
-        panel.press("Keep this set")
+        panel.press("Keep this set", panel.tools)
         panel.wait_for(".stylus-lock")
         found += serious(here.page, "#stylus_txt2img_mount")
-        panel.press("Unlock")
+        panel.press("Unlock", panel.tools)
         eventually(lambda: panel.place.locator(".stylus-lock").count() == 0, here.page)
     assert found == []
 

@@ -203,7 +203,7 @@ def test_hostile_cards_are_text(planner: Desk, browser: Browser) -> None:
             assert shown == planner.entry(f"hostile_{number:02}")["name"], words
         inside = (
             "() => document.querySelectorAll('#stylus_tab_mount :is(script, style, iframe,"
-            " img:not([src^=blob]), svg, form, base, link, math)').length"
+            " img:not([src^=blob]), svg:not(.stylus-drawing), form, base, link, math)').length"
         )
         assert tab.page.evaluate(inside) == 0
         assert tab.page.evaluate("() => window.hacked === undefined")

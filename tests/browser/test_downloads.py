@@ -57,6 +57,7 @@ def test_the_switch_is_there_when_the_engine_is(fetching: Running, browser: Brow
             assert not panel.part("downloads").is_visible()
             panel.turn()
             panel.wait_ready()
+            panel.open_options()
             panel.part("downloads").wait_for(state="visible")
             assert not panel.part("downloads").locator("input").is_checked()
             here.picture(f"{fetching.gradio}-{tab}-may-fetch")
@@ -72,6 +73,7 @@ def test_a_picture_waits_for_its_lora_and_the_line_follows(
         panels = [Panel(page.page) for page in (here, other)]
         for panel in panels:
             panel.turn()
+            panel.open_options()
             panel.part("downloads").wait_for(state="visible")
             panel.set("downloads", True)
         for panel in panels:

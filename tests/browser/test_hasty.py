@@ -94,7 +94,7 @@ def test_a_duplicated_window_has_a_tray_of_its_own(server: Running, browser: Bro
         assert "<lora:" not in server.told()["infotexts"][-1]
         copy.reload()
         copy.wait_for_selector("#txt2img_prompt textarea")
-        second.wait_for_used(2)  # what it had is found again after a reload
+        assert second.used.locator(".stylus-made").inner_text() == ""  # there is no picture
         first.generate(server, "a ship at sea")
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-1]
 
@@ -105,10 +105,11 @@ def test_results_drawn_again_show_the_last_pictures_loras_again(
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open()
         panel.generate(server, PROMPT)
-        panel.wait_for_used(2)
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog")
         panel.used.evaluate("(used) => { used.replaceWith(used.cloneNode(true)); }")
         here.page.evaluate("() => { document.body.append(document.createElement('p')); }")
-        panel.wait_for_used(2)
+        panel.wait_for_made_with("corgi_dog")
         panel.generate(server, "a ship at sea")
         eventually(lambda: "corgi" not in panel.used.inner_text(), here.page)
 
@@ -121,7 +122,7 @@ def test_a_half_typed_weight_and_open_lists_survive_what_is_drawn_meanwhile(
         panel.press("Leave watercolor_painting out", panel.card("watercolor_painting"))
         panel.wait_for_names("corgi_dog")
         panel.place.locator("summary:has-text('What the next')").click()
-        panel.place.locator("summary:has-text('Why not')").click()
+        panel.near("watercolor_painting")
         weight = panel.card("corgi_dog").locator("input[type=number]")
         weight.fill("0.3")
         here.page.evaluate(f"stylus.panel.refresh('{panel.tab}')")
@@ -156,10 +157,9 @@ def test_a_near_one_is_used_and_an_accepted_one_stays(server: Running, browser: 
             for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper")
             if name not in chosen
         )
-        panel.press(f"Keep {chosen[0]} in this plan", panel.card(chosen[0]))
-        panel.wait_for(".stylus-card [aria-pressed=true]")
-        panel.place.locator("summary:has-text('Why not')").click()
-        panel.press(f"Put {out} into this plan")
+        panel.choose("Keep for this prompt", panel.card(chosen[0]))
+        panel.wait_for(".stylus-card .stylus-badge")
+        panel.press(f"Put {out} into this plan", panel.near(out))
         eventually(lambda: {chosen[0], out} <= set(panel.names()), here.page)
         panel.generate(server, prompt)
         told = server.told()["infotexts"][-2]
@@ -201,7 +201,8 @@ def test_a_preview_is_there_while_a_picture_is_made(server: Running, browser: Br
         panel.press_generate(PROMPT)
         panel.preview()
         panel.wait_for_pictures()
-        panel.wait_for_used(2)
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog")
 
 
 def test_a_storm_of_ticks_ends_as_the_box_says(server: Running, browser: Browser) -> None:

@@ -91,6 +91,7 @@ def test_the_choice_appears_with_the_engine_and_reaches_it(
             panel = Accordion(here.page, tab).turn_to()
             assert not panel.part("composer").is_visible()
             panel.turn()
+            panel.open_options()
             panel.part("composer").wait_for(state="visible")
         panel = Accordion(here.page)
         panel.turn_to()

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 PROMPT = "corgi dog, watercolor painting"
 
 
+_NOT_ADDED = """one => {
+    const copy = one.cloneNode(true);
+    for (const added of copy.querySelectorAll('ins')) added.remove();
+    return copy.textContent;
+}"""
+
+
 class Accordion(Panel):
     """What the script drew below the panel's controls."""
 
@@ -51,21 +58,46 @@ class Accordion(Panel):
         return self.place.locator("> .stylus-line").inner_text()
 
     def shown_prompt(self) -> str:
+        """Without what is added to it."""
         found = self.place.locator(".stylus-prompt")
-        return found.inner_text() if found.count() else ""
+        return str(found.evaluate(_NOT_ADDED)) if found.count() else ""
+
+    def added(self) -> list[str]:
+        return self.place.locator(".stylus-prompt ins").all_inner_texts()
 
     @property
     def used(self) -> Locator:
         return self.page.locator(f"#{self.tab}_results .stylus-used")
-
-    def wait_for_used(self, count: int) -> None:
-        eventually(lambda: self.used.locator("li").count() == count, self.page)
 
     def names(self) -> list[str]:
         return self.place.locator(".stylus-card strong").all_inner_texts()
 
     def card(self, name: str) -> Locator:
         return self.place.locator(f".stylus-card:has(strong:text-is('{name}'))")
+
+    def choose(self, item: str, within: Locator) -> None:
+        """An item of the menu of a card, or of the line under the gallery."""
+        within.locator(".stylus-menu-button").click()
+        within.locator(".stylus-menu [role^=menuitem]", has_text=item).first.click()
+
+    def confirm(self, within: Locator) -> None:
+        within.locator(".stylus-question button").first.click()
+
+    def near(self, name: str) -> Locator:
+        if not self.place.locator(".stylus-near[open]").count():
+            self.place.locator(".stylus-near summary").click()
+        return self.place.locator(f".stylus-near li:has(strong:text-is('{name}'))")
+
+    def select_picture(self, number: int) -> None:
+        """Opens a picture of the gallery, or turns to it where one is open."""
+        gallery = self.page.locator(f"#{self.tab}_gallery")
+        small = gallery.locator(".thumbnails .thumbnail-item")
+        (small if small.count() else gallery.locator(".thumbnail-item")).nth(number).click()
+
+    def wait_for_made_with(self, *stems: str) -> None:
+        made = self.used.locator(".stylus-made")
+        eventually(lambda: "Made with" in made.inner_text(), self.page)
+        eventually(lambda: all(stem in made.inner_text() for stem in stems), self.page)
 
     def press(self, name: str, within: Locator | None = None) -> None:
         (within or self.place).get_by_role("button", name=name, exact=False).first.click()
@@ -102,8 +134,10 @@ def test_a_preview_shows_the_tasks_and_cards_and_makes_no_picture(
         top = panel.prompt().bounding_box()
         panel.preview()
         assert panel.names() == ["corgi_dog", "watercolor_painting"]
-        assert panel.place.locator("mark").all_inner_texts() == ["corgi dog", "watercolor painting"]
-        assert "SD 1.5" in panel.card("corgi_dog").inner_text()
+        captions = panel.place.locator(".stylus-caption").all_inner_texts()
+        assert captions == ["corgi dog", "watercolor painting"]
+        assert "<lora:corgi_dog:" in "".join(panel.added())
+        assert "SD 1.5" in panel.said()
         assert panel.prompt().bounding_box() == top
         assert len(server.told()["calls"]) == known
         here.picture(f"{server.gradio}-{tab}-preview")
@@ -116,10 +150,11 @@ def test_corrections_reach_the_picture(server: Running, browser: Browser) -> Non
         panel = Accordion(here.page).open().preview()
         panel.press("Leave corgi_dog out", panel.card("corgi_dog"))
         panel.wait_for_names("watercolor_painting")
-        weight = panel.card("watercolor_painting").locator("input[type=number]")
-        weight.fill("0.35")
-        weight.blur()
-        panel.wait_for("[aria-pressed=true]")
+        slider = panel.card("watercolor_painting").locator("input[type=range]")
+        slider.fill("0.35")
+        number = panel.card("watercolor_painting").locator("input[type=number]")
+        eventually(lambda: number.input_value() == "0.35", here.page)
+        panel.wait_for(".stylus-badge")
         here.picture(f"{server.gradio}-corrected")
         panel.generate(server, PROMPT)
         told = server.told()["infotexts"][-2]
@@ -136,22 +171,25 @@ def test_never_and_always_are_kept_in_the_catalogue_until_taken_back(
 ) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
-        panel.press("Never choose corgi_dog", panel.card("corgi_dog"))
+        panel.choose("Never use", panel.card("corgi_dog"))
+        assert state_of(panel, "corgi_dog") == "auto"
+        panel.confirm(panel.card("corgi_dog"))
         panel.wait_for_names("watercolor_painting")
-        panel.place.locator("summary:has-text('Why not')").click()
-        near = panel.place.locator(".stylus-near li:has(strong:text-is('corgi_dog'))")
+        near = panel.near("corgi_dog")
         assert NEVER_USED in near.inner_text()
         assert state_of(panel, "corgi_dog") == "never"
         here.picture(f"{server.gradio}-never")
-        panel.press("Never choose corgi_dog", near)
+        panel.press("Undo: corgi_dog")
         panel.wait_for_names("corgi_dog", "watercolor_painting")
         assert state_of(panel, "corgi_dog") == "auto"
-        panel.press("Use watercolor_painting for every prompt", panel.card("watercolor_painting"))
+        panel.choose("Always use", panel.card("watercolor_painting"))
+        panel.confirm(panel.card("watercolor_painting"))
         eventually(lambda: state_of(panel, "watercolor_painting") == "always", here.page)
         panel.preview("a ship")
         assert panel.names() == ["watercolor_painting"]
-        panel.press("Use watercolor_painting for every prompt", panel.card("watercolor_painting"))
+        panel.choose("Always use", panel.card("watercolor_painting"))
         eventually(lambda: panel.names() == [], here.page)
+        assert panel.place.locator(".stylus-question").count() == 0
 
 
 def test_a_lock_survives_a_reload_and_is_used_for_another_prompt(
@@ -202,28 +240,21 @@ def test_after_a_generation_what_was_used_can_be_kept_or_found_wrong(
         panel = Accordion(here.page).open()
         prompt = "corgi dog, glass skyscraper"
         panel.generate(server, prompt)
-        panel.wait_for_used(2)
-        assert "corgi_dog" in panel.used.locator("li").first.inner_text()
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog", "glass_skyscraper")
         here.picture(f"{server.gradio}-used")
-        panel.press("Remember that corgi_dog was wrong", panel.used)
-        eventually(lambda: "Remembered" in panel.said(), here.page)
+        panel.choose("Wrong for this prompt", panel.used)
+        panel.confirm(panel.used)
+        line = panel.used.locator(".stylus-line")
+        eventually(lambda: "Remembered" in line.inner_text(), here.page)
         panel.preview(prompt)
         assert panel.names() == ["glass_skyscraper"]
-        panel.place.locator("summary:has-text('Why not')").click()
-        assert (
-            "you said that it was wrong for this prompt"
-            in panel.place.locator(".stylus-near").inner_text()
-        )
+        assert "you said that it was wrong for this prompt" in panel.near("corgi_dog").inner_text()
         number = panel.place.locator(".stylus-near li").count()
-        assert (
-            panel.place.locator(".stylus-near summary").inner_text()
-            == f"Why not? {number} near miss{'es' if number > 1 else ''}"
-        )
-        panel.press("Remember that corgi_dog was wrong", panel.used)
-        eventually(lambda: "Remembered" in panel.said(), here.page)
-        panel.press("Take back that corgi_dog was wrong")
+        assert f"({number})" in panel.place.locator(".stylus-near summary").inner_text()
+        panel.press("Undo: Remembered", panel.used)
         panel.wait_for_names("corgi_dog", "glass_skyscraper")
-        panel.press("Lock what picture 1", panel.used)
+        panel.choose("Lock this set", panel.used)
         panel.wait_for(".stylus-lock")
         panel.generate(server, "a ship at sea")
         assert all(
@@ -243,19 +274,21 @@ def test_a_picture_to_compare_with(server: Running, browser: Browser) -> None:
         assert "<lora:" in told[0]
         assert "<lora:" not in told[2]
         assert "Stylus mask: -" in told[2]
-        panel.wait_for_used(3)
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog")
+        panel.select_picture(2)
+        made = panel.used.locator(".stylus-made")
+        eventually(lambda: "without" in made.inner_text(), here.page)
+        assert panel.used.locator(".stylus-menu-button").count() == 0
 
 
-def test_the_next_candidate_comes_in_the_place_of_a_swapped_one(
-    server: Running, browser: Browser
-) -> None:
+def test_without_an_alternative_a_swapped_one_stays(server: Running, browser: Browser) -> None:
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.press("Replace corgi_dog with the next candidate", panel.card("corgi_dog"))
-        eventually(lambda: "corgi_dog" not in panel.names(), here.page)
-        panel.place.locator("summary:has-text('Why not')").click()
-        panel.press("Let corgi_dog be chosen again")
-        panel.wait_for_names("corgi_dog", "watercolor_painting")
+        panel.wait_for(".stylus-notes")
+        assert panel.names() == ["corgi_dog", "watercolor_painting"]
+        assert panel.tools.get_by_role("button", name="Undo my corrections").count() == 0
 
 
 def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(
@@ -264,15 +297,14 @@ def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview()
         panel.generate(server, PROMPT)
-        panel.wait_for_used(2)
-        panel.press("Never choose corgi_dog", panel.used)
-        eventually(lambda: state_of(panel, "corgi_dog") == "never", here.page)
-        panel.press("Never choose corgi_dog", panel.used)
-        eventually(lambda: state_of(panel, "corgi_dog") == "auto", here.page)
-        panel.press("Use corgi_dog for every prompt", panel.used)
-        eventually(lambda: state_of(panel, "corgi_dog") == "always", here.page)
-        panel.press("Use corgi_dog for every prompt", panel.used)
-        eventually(lambda: state_of(panel, "corgi_dog") == "auto", here.page)
+        panel.select_picture(0)
+        panel.wait_for_made_with("corgi_dog")
+        for item, state in (("Never use", "never"), ("Always use", "always")):
+            panel.choose(item, panel.used)
+            panel.confirm(panel.used)
+            eventually(lambda state=state: state_of(panel, "corgi_dog") == state, here.page)  # type: ignore[misc]
+            panel.press("Undo: corgi_dog", panel.used)
+            eventually(lambda: state_of(panel, "corgi_dog") == "auto", here.page)
 
 
 HOSTILE = (
@@ -321,7 +353,8 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
         title, links = here.page.title(), "#stylus_txt2img_mount"
         for text in (*HOSTILE, *STRANGE):
             here.page.evaluate(_FEED, [panel.tab, text, f"https://evil.test/{text[:20]}"])
-            assert panel.place.locator("script, img, svg, h1, iframe, style, b, i, u").count() == 0
+            strange = "script, img, svg:not(.stylus-drawing), h1, iframe, style, b, i, u"
+            assert panel.place.locator(strange).count() == 0
             assert (
                 panel.place.locator(".stylus-card strong").evaluate("one => one.textContent")
                 == text
@@ -330,6 +363,7 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
         assert here.page.title() == title
         assert here.page.evaluate("window.hacked") is None
         here.page.evaluate(_FEED, [panel.tab, "kind", "https://civitai.com/models/1"])
+        panel.place.locator(".stylus-menu-button").first.click()
         link = here.page.locator(f"{links} a").first
         assert (link.get_attribute("href"), link.get_attribute("rel")) == (
             "https://civitai.com/models/1",
@@ -345,10 +379,10 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
 _FEED = """([tab, text, link]) => {
     const card = {key: text, name: text, family_name: text, state: text, link, stem: text};
     const pick = {key: text, name: text, task: 0, kind: text, reason: text, pinned: true, said: false, kept: false, weight: 1, triggers: [text], stem: text,
-        on_disk: true, to_download: 0, card};
-    const view = {pieces: [{text, task: 0, unresolved: true}], tasks: [{text, start: 0, taken_by: text}], picks: [pick],
-        near: [{key: text, name: text, reason: text, mine: false, card}], combinations: [[text], []], batches: 2, exact: false, prompt: text, family: text,
-        took_ms: 1, notes: [text]};
+        on_disk: true, to_download: 0, lowered_from: 1, card};
+    const view = {pieces: [{text, added: true, unresolved: true}], negative_added: text, tasks: [{text, start: 0, taken_by: text, picks: [text]}], picks: [pick], cap: 1.5,
+        near: [{key: text, name: text, reason: text, mine: false, card}], combinations: [[text], []], batches: 2, exact: false, prompt: text, family_name: text,
+        notes: [text]};
     const used = [{seed: 1, off: [text], tags: [{stem: text, weight: 1, key: text, name: text, card}]}];
     stylus.panel.receive(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
 }"""  # noqa: E501
@@ -371,14 +405,26 @@ def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(
     with visit(browser, server.url) as here:
         panel = Accordion(here.page).open().preview("corgi dog in __place__")
         assert panel.place.locator(".stylus-unresolved").all_inner_texts() == ["__place__"]
-        button = panel.card("corgi_dog").get_by_role("button", name="Keep corgi_dog in this plan")
+        button = panel.card("corgi_dog").locator(".stylus-menu-button")
         button.focus()
         here.page.keyboard.press("Enter")
-        panel.wait_for(".stylus-card [aria-pressed=true]")
-        assert here.page.evaluate("document.activeElement.dataset.focus").startswith("accept ")
+        focused = "document.activeElement.getAttribute('role')"
+        assert here.page.evaluate(focused) == "menuitemcheckbox"
+        here.page.keyboard.press("Escape")
+        assert here.page.evaluate("document.activeElement.dataset.focus").startswith("menu ")
+        here.page.keyboard.press("ArrowDown")
+        here.page.keyboard.press("End")
+        here.page.keyboard.press("Home")
+        here.page.keyboard.press("Enter")
+        panel.wait_for(".stylus-card .stylus-badge")
+        assert here.page.evaluate("document.activeElement.dataset.focus").startswith("menu ")
+        button.press("Enter")
+        assert here.page.evaluate("document.activeElement.ariaChecked") == "true"
+        here.page.keyboard.press("Escape")
         unnamed = (
-            "[...document.querySelectorAll('.stylus-plan button, .stylus-plan input, .stylus-used"
-            " button')].filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
+            "[...document.querySelectorAll('.stylus-plan button:not([role]), .stylus-plan input,"
+            " .stylus-used button:not([role])')]"
+            ".filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
         )
         assert here.page.evaluate(unnamed) == 0
 
@@ -430,6 +476,7 @@ def test_a_card_has_the_picture_that_lies_beside_its_file(planner: Desk, browser
         ).scroll_into_view_if_needed()  # it is fetched when it comes into sight
         panel.card("corgi_dog").locator(".stylus-picture img").wait_for(state="visible")
         assert panel.card("watercolor_painting").locator("img").count() == 0
+        assert panel.card("watercolor_painting").locator("svg").count() == 1
         here.picture(f"{planner.server.gradio}-pictured")
     assert not [one for one in here.complaints if "stylus" in one]
 
@@ -460,8 +507,10 @@ def test_five_windows_do_not_mix(server: Running, browser: Browser) -> None:
                 panel.wait_for(".stylus-lock")
             assert panel.names() == wanted
             panel.generate(server, f"{prompt} again")
-            eventually(lambda panel=panel: panel.used.locator("li").count() > 0, panel.page)  # type: ignore[misc]
-            used = panel.used.locator("li").first.inner_text()
+            panel.select_picture(0)
+            made = panel.used.locator(".stylus-made")
+            eventually(lambda made=made: "Made with" in made.inner_text(), panel.page)  # type: ignore[misc]
+            used = made.inner_text()
             assert [
                 name
                 for name in ("corgi_dog", "watercolor_painting", "glass_skyscraper")

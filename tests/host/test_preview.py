@@ -64,12 +64,10 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
     said = preview(stage)
     view = said["view"]
     assert keys(said) == [CORGI, GLASS, WATER]
-    assert "".join(piece["text"] for piece in view["pieces"]) == PROMPT
-    assert [piece["text"] for piece in view["pieces"] if piece["task"] is not None] == [
-        "corgi",
-        "glass",
-        "watercolor",
-    ]
+    assert "".join(piece["text"] for piece in view["pieces"] if not piece["added"]) == PROMPT
+    assert "".join(piece["text"] for piece in view["pieces"]) == view["prompt"]
+    assert [task["text"] for task in view["tasks"]] == ["corgi", "glass", "watercolor"]
+    assert [task["picks"] for task in view["tasks"]] == [[CORGI], [GLASS], [WATER]]
     assert view["picks"][0] | {"card": None} == {
         "key": CORGI,
         "name": "corgi_dog",
@@ -84,8 +82,10 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
         "stem": "corgi_dog",
         "on_disk": True,
         "to_download": 0,
+        "lowered_from": 0.8,
         "card": None,
     }
+    assert view["cap"] == 1.5
     assert view["picks"][0]["card"]["key"] == CORGI
     assert view["family_name"] == "SD 1.5"
     assert not stage.host.errors
@@ -108,6 +108,38 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
     ]
     assert len(view["combinations"]) == view["batches"] == 2
     assert view["exact"] is False
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a corgi", "a corgi"),
+        ("a corgi", "a corgi <lora:x:1>"),
+        ("a BREAK b", "a, t BREAK b, u <lora:x:1>"),
+        ("", "<lora:x:1>"),
+        ("a wall, a", "a (wall:1.1), a t"),
+    ],
+)
+@pytest.mark.usefixtures("stage")
+def test_what_is_added_to_a_prompt_is_marked(before: str, after: str) -> None:
+    from stylus_ext.host.plan_view import _pieces
+
+    shown = list(_pieces(before, after))
+    assert "".join(piece["text"] for piece in shown) == after
+    assert "".join(piece["text"] for piece in shown if not piece["added"]) == before
+
+
+def test_a_weight_that_no_limit_lowers_is_told_as_it_is(stage: Stage) -> None:
+    picks = preview(stage, "a corgi")["view"]["picks"]
+    assert [(pick["weight"], pick["lowered_from"]) for pick in picks] == [(0.8, None)]
+
+
+def test_a_pick_of_the_preview_is_wrong_for_its_prompt(stage: Stage) -> None:
+    with pytest.raises(InvalidInput):
+        do(stage, "wrong", key=CORGI)
+    preview(stage)
+    do(stage, "wrong", key=CORGI)
+    assert ("/v1/verdict", {"key": CORGI, "prompt": PROMPT, "wrong": True}) in stage.client.told
 
 
 def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None:
@@ -203,6 +235,43 @@ def test_swaps_are_sent_as_such_and_any_word_takes_the_place_of_the_one_before(
         "keep": [{"key": CORGI}],
         "only": False,
     }
+
+
+def test_a_swap_without_an_alternative_keeps_the_pick(stage: Stage) -> None:
+    preview(stage)
+    do(stage, "correct", act="weight", key=CORGI, weight=0.3)
+    said = do(stage, "correct", act="swap", key=CORGI)
+    assert keys(said) == [CORGI, GLASS, WATER]
+    assert said["view"]["picks"][0]["weight"] == 0.3
+    assert said["view"]["notes"]
+    assert stage.asked[-1]["corrections"]["swap"] == []
+
+
+def test_a_swap_with_an_alternative_takes_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from stylus_ext.core.plan import from_json, to_json
+
+    preview(stage, "a corgi")
+    plain = stage.client.generation
+
+    def generation(payload: Any, deadline_s: float, interrupted: Any) -> Any:
+        answer = plain(payload, deadline_s, interrupted)
+        plan = from_json(answer["plans"][0])
+        pick = replace(plan.composition.picks[0], key=AdapterKey.parse(OIL), name="oil_painting")
+        composition = replace(plan.composition, picks=(pick,))
+        tags = (replace(plan.tags[0], key=pick.key, stem="oil_painting"),)
+        return {**answer, "plans": [to_json(replace(plan, composition=composition, tags=tags))]}
+
+    def swapped(payload: Any, deadline_s: float, interrupted: Any) -> Any:
+        without = {**payload, "corrections": None}
+        return generation(without, deadline_s, interrupted)
+
+    monkeypatch.setattr(stage.client, "generation", swapped)
+    said = do(stage, "correct", act="swap", key=CORGI)
+    assert keys(said) == [OIL]
+    assert said["corrected"] is True
+    assert said["view"]["notes"] == []
 
 
 def test_a_locked_set_is_used_for_any_prompt_until_it_is_taken_off(stage: Stage) -> None:

@@ -270,8 +270,9 @@ def preview_event(boxes: Sequence[Any], args: Sequence[Any], request: Any) -> st
 
 
 def _preview(boxes: Sequence[Any], args: Sequence[Any], request: Any) -> dict[str, Any]:
+    from stylus_ext.host.plan_view import session_view
     from stylus_ext.host.preview import look as plan_preview
-    from stylus_ext.host.preview import preview_request, session_view
+    from stylus_ext.host.preview import preview_request
 
     planner, values = current_planner(), read_values(args).values
     refusal = compat.may(planner.permissions.kind(values.composer), request)

@@ -91,8 +91,8 @@ class Events:
             info, enabled = made.component, self.made["enabled"]
             page = [enabled, self.made["session_id"]]
             info.change(fn=_handler("after_generation"), inputs=page, outputs=shown, **_QUICK)
-            refresh = compat.browser_script(_in_page(self.tab, "refresh", ""))
-            info.change(fn=None, inputs=[], outputs=[], **refresh)
+            refresh = compat.browser_script(_in_page(self.tab, "refresh", "made"))
+            info.change(fn=None, inputs=[info], outputs=[], **refresh)
 
         return follow
 

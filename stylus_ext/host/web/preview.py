@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.prompt.insert import pieces, without
 from stylus_ext.host.guard import RequestKind
+from stylus_ext.host.plan_view import session_view, written_weights
 from stylus_ext.host.planner import Planner, current_planner
-from stylus_ext.host.preview import corrections_for, look, session_view, written_weights
+from stylus_ext.host.preview import NO_PREVIEW, corrections_for, look
 from stylus_ext.host.preview_sessions import (
     PickLock,
     PreviewSession,
@@ -22,6 +24,7 @@ from stylus_ext.host.web.responses import Action, ActionRequest, Payload
 MOST_WEIGHT = 5
 STATES = ("auto", "always", "never")
 _ACTS = ("accept", "weight", "reject", "swap", "restore")
+_NO_ALTERNATIVE = "No alternative found."
 _LOCKED = "The set is locked; unlock it to change which LoRAs are in it."
 _CHANGED = "The prompt was changed since this preview; press Preview again."
 
@@ -57,12 +60,33 @@ def _correct(planner: Planner, session: PreviewSession, payload: Payload) -> Pay
         _change_lock(session, session.lock, act, key, payload)
     elif act == "afresh":
         session.words = PromptCorrections()
+    elif act == "swap":
+        return _swap(planner, session, key)
     elif act in _ACTS:
         _change_pick(corrections_for(session), act, key, payload)
     else:
         raise InvalidInput(f"Unknown action {act!r}.")
     look(planner, session)
     return session_view(planner, session)
+
+
+def _swap(planner: Planner, session: PreviewSession, key: str) -> Payload:
+    """Replace a pick by the next candidate; without one, the pick stays as it was."""
+    words = corrections_for(session)
+    before, kept = _picked(session), copy.deepcopy(words)
+    _change_pick(words, "swap", key, {})
+    look(planner, session)
+    if key in before and not _picked(session) - before:
+        session.words = kept
+        look(planner, session)
+        if session.view is not None:
+            session.view["notes"].insert(0, _NO_ALTERNATIVE)
+    return session_view(planner, session)
+
+
+def _picked(session: PreviewSession) -> set[str]:
+    picks = () if session.plan is None else session.plan.composition.picks
+    return {str(pick.key) for pick in picks}
 
 
 def _change_pick(words: PromptCorrections, act: str, key: str, payload: Payload) -> None:
@@ -166,10 +190,19 @@ def _mark(planner: Planner, session: PreviewSession, payload: Payload) -> Payloa
 
 
 def _wrong(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
-    """Store feedback for similar prompts; `wrong` false deletes it."""
+    """Store feedback for prompts like that of a picture, or else of the preview.
+
+    `wrong` false deletes it.
+    """
+    if "image" in payload:
+        prompt = _picture(session, payload).prompt
+    elif session.plan is not None:
+        prompt = session.plan.prompt
+    else:
+        raise InvalidInput(NO_PREVIEW)
     feedback = {
         "key": _text(payload, "key"),
-        "prompt": _picture(session, payload).prompt,
+        "prompt": prompt,
         "wrong": bool(payload.get("wrong", True)),
     }
     answer = planner.client.ask("POST", "/v1/verdict", feedback)
