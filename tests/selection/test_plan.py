@@ -243,7 +243,7 @@ def test_the_family_of_the_plan_is_the_one_asked_for_or_that_of_the_picks(world:
         == "sdxl"
     )
     with pytest.raises(InvalidInput):
-        world.plan(PlanRequest("a fox", settings=settings(selection={"family": "crayon"})))
+        world.plan(PlanRequest("a fox", settings=settings(selection={"family": "A Crayon"})))
 
 
 def test_a_pick_made_for_a_relative_is_noted(world: World) -> None:
