@@ -322,7 +322,12 @@ def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
         and (reason := reach.why_not(candidate.key, candidate.entry.card.remote))
     }
     misses = [
-        NearMiss(candidate.key, candidate.entry.card.name, reasons[candidate.key], candidate.score)
+        NearMiss(
+            candidate.key,
+            candidate.entry.card.name,
+            reasons[candidate.key],
+            candidate.evidence.sure,
+        )
         for candidate in candidates.found
         if candidate.key in reasons
     ]

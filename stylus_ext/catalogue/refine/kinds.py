@@ -31,6 +31,7 @@ PERSON_TAGS = frozenset(
     map(
         str.strip,
         """
+        person, personal portrait,
         real person, real people, celebrity, celebrities, actress, actor, singer, kpop, k-pop,
         kpop idol, korean idol, korean celebrity, instagram, influencer, youtuber, streamer,
         twitch streamer, supermodel, fashion model, politician, president, athlete, hollywood,

@@ -156,7 +156,13 @@ def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
 
 # Matches that are narrower than the task.
 
-CONCRETE_KINDS = frozenset(("object", "clothing", "vehicle", "building", "animal"))
+THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal", "background"))
+
+FILLERS = frozenset(
+    """buddy cluster collection concept everything fantasy height nature pack scene scenery set
+    study view world""".split()
+)
+"""Words of names that make nothing narrower."""
 
 MUCH_NARROWER = 2
 """Words of its name that the prompt lacks, if it shares only one word with the task."""
@@ -168,19 +174,39 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
     shared = _words((task,)) & identity(entry)
     if not shared or tool_purpose(candidate):
         return ""
-    if entry.kind in CONCRETE_KINDS and shared <= ATTRIBUTES:
+    if entry.kind in THINGS and shared <= ATTRIBUTES and not _is_whole_name(entry, words):
         return f'only "{_listed(shared)}" of your prompt fits it'
     name = _name_words(entry.card.name)
-    missing = {word for word in name - ATTRIBUTES if word.isascii()}.difference(words)
+    lacking = {word for word in _without_compounds(name) - FILLERS if word.isascii()}
+    lacking.difference_update(words)
+    missing = lacking - ATTRIBUTES
     if entry.kind == "style":
-        if missing and not _is_whole_tag(entry, shared, words):
-            return unrequested(entry)
-        return ""
+        is_asked_for = _is_whole_tag(entry, shared, words) or _is_medium(shared, missing)
+        return unrequested(entry) if missing and not is_asked_for else ""
     is_single = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
-    if is_single and len(missing) >= MUCH_NARROWER:
+    if is_single and missing and len(lacking) >= MUCH_NARROWER:
         narrower = dict.fromkeys(content_words(entry.card.name))
-        return f"more specific than your prompt ({_listed(missing, narrower)})"
+        return f"more specific than your prompt ({_listed(lacking, narrower)})"
     return ""
+
+
+def _is_whole_name(entry: Entry, words: Collection[str]) -> bool:
+    """Whether nothing is in its name that is not in the prompt: Crystal Clusters for crystals."""
+    name = _name_words(entry.card.name) - FILLERS
+    return bool(name) and name.issubset(words)
+
+
+def _is_medium(shared: frozenset[str], missing: Collection[str]) -> bool:
+    """Whether a style's name has an uncommon word of the prompt, and hardly another: embroidered
+    for Embroidered Patches.
+    """
+    return len(missing) == 1 and any(word not in common_words() for word in shared - ATTRIBUTES)
+
+
+def _without_compounds(name: frozenset[str]) -> set[str]:
+    """The words of a name without those that are two others in one."""
+    joined = {first + second for first in name for second in name}
+    return set(name - joined)
 
 
 def identity(entry: Entry) -> frozenset[str]:
@@ -251,7 +277,7 @@ def names_character(candidate: Candidate, words: Collection[str]) -> bool:
     own = matched & own_words(entry)
     if not own:
         return _is_named_by_trigger(candidate)
-    everyday = len(own) == 1 and own <= COMMON | common_words().keys()
+    everyday = own <= COMMON | common_words().keys() and (len(own) == 1 or not evidence.named)
     return (is_mentioned(evidence) and not everyday) or _has_more(entry, own, prompt)
 
 

@@ -12,8 +12,16 @@ from functools import lru_cache
 
 from stylus_ext.core.composition import Candidate, Task
 from stylus_ext.core.entry import Entry
+from stylus_ext.core.prompt.english import general_terms, things
 from stylus_ext.core.prompt.words import common_words, content_words, name_phrases, split_compounds
-from stylus_ext.selection.compose.checks import ATTRIBUTES, CHARACTERS, COMMON, identity
+from stylus_ext.selection.compose.checks import (
+    ATTRIBUTES,
+    CHARACTERS,
+    COMMON,
+    FILLERS,
+    THINGS,
+    identity,
+)
 
 MEDIA = frozenset(
     """art artwork drawing illustration look painting photo photograph picture poster print
@@ -53,6 +61,43 @@ def everyday_refusal(candidate: Candidate, words: Collection[str]) -> str:
     if matched.isdisjoint(name) or (len(matched) == 1 and entry.kind == "unknown"):
         return "your prompt has only an everyday word of it"
     return ""
+
+
+def other_thing(candidate: Candidate, words: Collection[str]) -> str:
+    """Why it draws another thing than the prompt names, or a particular sort of it."""
+    entry, evidence = candidate.entry, candidate.evidence
+    name = _plain_name(entry.card.name)
+    if entry.kind not in THINGS or entry.card.weak or evidence.named or not name:
+        return ""
+    here = frozenset(words)
+    general = {term for word in here for term in general_terms(word)}
+    lacking = [word for word in name if word not in here and word not in general]
+    if not lacking:
+        return ""
+    draws = f"it draws something else ({' '.join(name)})"
+    is_other = name[-1] in lacking and name[-1] in things()
+    if evidence.trigger:
+        is_part = set(content_words(evidence.trigger)) <= set(name)
+        return draws if is_part and is_other and len(lacking) >= MUCH_MORE else ""
+    present = here.intersection(name)
+    if (present | general.intersection(name)) <= ATTRIBUTES and is_plain(name[-1]):
+        return draws
+    if sorts := [word for word in lacking if present.intersection(general_terms(word))]:
+        return f"more specific than your prompt ({' '.join(sorts)})"
+    is_worn = entry.kind == "clothing"
+    return draws if is_other and not is_worn and len(lacking) >= MUCH_MORE else ""
+
+
+def is_plain(word: str) -> bool:
+    return is_everyday(word) or word in things()
+
+
+@lru_cache(maxsize=4096)
+def _plain_name(name: str) -> tuple[str, ...]:
+    """The words of a name in their order, compounds by their parts, without filling words."""
+    phrases = name_phrases(split_compounds(name) or name)
+    words = phrases[0] if phrases else ()
+    return tuple(word for word in words if word.isascii() and word not in MEDIA | FILLERS)
 
 
 def is_inside(task: Task, text: str) -> bool:

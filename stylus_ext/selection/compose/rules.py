@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from stylus_ext.core.card import AdapterKey
@@ -23,7 +24,9 @@ from stylus_ext.selection.compose.checks import (
     refusal,
     unrequested,
 )
-from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside
+from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside, other_thing
+from stylus_ext.selection.compose.looks import other_look
+from stylus_ext.selection.compose.near_equals import shared_certainties
 from stylus_ext.selection.compose.tasks import (
     Tasks,
     UserAdapters,
@@ -177,6 +180,8 @@ class CompositionState:
     misses: dict[AdapterKey, NearMiss] = field(default_factory=dict)
     unrequested: set[AdapterKey] = field(default_factory=set)
     refusals: dict[AdapterKey, str] = field(default_factory=dict)
+    shared: Mapping[AdapterKey, float] = field(default_factory=dict)
+    """Certainties of those that stand for several interchangeable ones."""
     second_best: dict[int, Candidate] = field(default_factory=dict)
     """By task the first candidate that is left out only because the task has its picks."""
 
@@ -187,13 +192,13 @@ class CompositionState:
         free = tasks_of(candidates.spans) if tasks is None else tasks
         marked = mark_taken(free, candidates.found, user_tags(query), query.names)
         places_left = max(0, query.limits.max_adapters - len(own.names))
-        state = cls(
-            query, candidates, frozenset(words(query.prompt.text)), own, marked, places_left
-        )
+        state = cls(query, candidates, _words_of(query.prompt.text), own, marked, places_left)
         for candidate in candidates.found:
             if own.has(candidate.entry):
                 state.styles += candidate.entry.kind == "style"
                 state.family = state.family or candidate.entry.family
+        fitting = (one for one in candidates.found[:MAX_CONSIDERED] if not state._refusal(one))
+        state.shared = shared_certainties(fitting, state.words)
         return state
 
     def finish(self) -> Composition:
@@ -276,14 +281,17 @@ class CompositionState:
 
     def _refusal(self, candidate: Candidate) -> str:
         if candidate.key not in self.refusals:
-            self.refusals[candidate.key] = refusal(candidate, self.words) or everyday_refusal(
-                candidate, self.words
+            self.refusals[candidate.key] = (
+                refusal(candidate, self.words)
+                or everyday_refusal(candidate, self.words)
+                or other_thing(candidate, self.words)
+                or other_look(candidate, self.words)
             )
         return self.refusals[candidate.key]
 
     def _sure(self, candidate: Candidate) -> float:
         """A tool that is asked for is meant, however little else of the prompt its card has."""
-        sure = candidate.evidence.sure
+        sure = max(candidate.evidence.sure, self.shared.get(candidate.key, 0.0))
         return max(sure, SURE_OF_TOOLS) if is_requested_tool(candidate, self.words) else sure
 
     def _full(self) -> str:
@@ -360,7 +368,7 @@ class CompositionState:
             weight=entry.weight,
             reason=pick_reason(candidate, text, candidate.spans.get(start), self.query),
             kind=entry.kind,
-            score=evidence.sure,
+            score=round(self._sure(candidate), 5),
             pinned=entry.edits.state == "always"
             or (entry.kind in CHARACTERS and is_mentioned(evidence)),
             asked_for=is_called(candidate),
@@ -386,6 +394,12 @@ class CompositionState:
         whole = Task(text.strip() or text, 0, len(text))
         self.tasks = {0: whole, **{start: task for start, task in self.tasks.items() if start}}
         return 0
+
+
+def _words_of(text: str) -> frozenset[str]:
+    """The words of a prompt, and each two neighbours as one: low poly is lowpoly."""
+    written = words(text)
+    return frozenset(written).union(map("".join, pairwise(written)))
 
 
 def _is_equal(other: Pick, pick: Pick) -> bool:

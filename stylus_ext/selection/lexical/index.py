@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.prompt.english import english_words
 from stylus_ext.core.prompt.words import common_words, content_words, split_compounds
 from stylus_ext.selection.lexical.attributes import FAMILY
 from stylus_ext.selection.lexical.segment import Floats, IndexSegment, Ints, Offsets, Sparse
@@ -60,12 +61,12 @@ class QueryWords:
         return places, columns
 
     def coined(self) -> Mask:
-        """Which words few cards have, and which are no common English."""
+        """Which words few cards have, and which are no English."""
         return (self.idf >= COINED_WORD) & ~self.everyday()
 
     def everyday(self) -> Mask:
-        """Which words are common English."""
-        return np.array([word in common_words() for word in self.words], dtype=bool)
+        """Which words are English."""
+        return np.array([word in english_words() for word in self.words], dtype=bool)
 
     @property
     def mass(self) -> float:

@@ -288,7 +288,7 @@ def diverse(ranked: Iterable[Candidate]) -> tuple[list[Candidate], list[NearMiss
         elif name and by_name.get(name, 0) >= MAX_OF_ONE_NAME and not pinned:
             reason = f"{MAX_OF_ONE_NAME} better ones have the same name"
         if reason:
-            dropped.append(NearMiss(candidate.key, card.name, reason, candidate.score))
+            dropped.append(NearMiss(candidate.key, card.name, reason, candidate.evidence.sure))
         else:
             kept.append(candidate)
             by_name[name] = by_name.get(name, 0) + 1

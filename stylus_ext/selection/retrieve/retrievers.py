@@ -125,7 +125,9 @@ class HybridRetriever:
             name_mass = max(values[_NAME], values[_TRIGGER]) ** 2
             if reason := gate.refusal(entry, bool(name_mass >= NAMED_MIN_MASS)):
                 if sure[at] >= REFUSED_MIN_SURE:
-                    refused.append(NearMiss(key, entry.card.name, reason, score))
+                    refused.append(
+                        NearMiss(key, entry.card.name, reason, round(float(sure[at]), 5))
+                    )
                 continue
             evidence, by_task = finder.evidence(
                 entry,

@@ -8,7 +8,7 @@ import pytest
 
 from stylus_ext.core.composition import Candidate, Evidence, Task
 from stylus_ext.core.prompt.words import content_words, words
-from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside
+from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside, other_thing
 from tests.fakes import make_entry
 
 
@@ -69,3 +69,48 @@ def test_without_a_name_or_trigger_it_says_nothing() -> None:
 def test_a_picture_in_the_picture_is_no_style(prompt: str, word: str, inside: bool) -> None:
     start = prompt.index(word)
     assert is_inside(Task(word, start, start + len(word)), prompt) is inside
+
+
+def other_reason(prompt: str, name: str, kind: str, trigger: str = "") -> str:
+    entry = make_entry(1, name, kind=kind, triggers=(trigger,) if trigger else ())
+    candidate = Candidate(entry, 1.0, Evidence(0.5, 0.3, (), trigger, 5.0))
+    return other_thing(candidate, frozenset(words(prompt)))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "kind"),
+    [
+        ("a zebra in the savanna", "Elephants", "animal"),
+        ("a horse on a hill", "Unicorns", "animal"),
+        ("rain over a bridge", "umbrellaLORA", "object"),
+        ("a red ball", "Red Foxes", "animal"),
+        ("a cozy living room", "Cozy Bedroom", "background"),
+        ("an animal in a field", "Elephants", "animal"),
+        ("a dog on a sofa", "Corgi Dog Plush", "animal"),
+    ],
+)
+def test_another_thing_or_one_sort_of_it_is_refused(prompt: str, name: str, kind: str) -> None:
+    assert other_reason(prompt, name, kind)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name", "kind"),
+    [
+        ("a pizza on a table", "Food Photography", "object"),
+        ("a corgi on a sofa", "Dogs", "animal"),
+        ("a wizard in a tower", "Wizard Robes", "clothing"),
+        ("crystals in a cave", "Crystal Clusters", "object"),
+        ("a horse on a hill", "EdobHorse", "animal"),
+        ("a quiet street", "Xqzvb", "background"),
+        ("a quiet street", "Unicorns", "style"),
+    ],
+)
+def test_a_more_general_name_or_an_unknown_word_is_not(prompt: str, name: str, kind: str) -> None:
+    assert other_reason(prompt, name, kind) == ""
+
+
+def test_a_part_of_a_name_as_trigger_does_not_call_the_rest_of_it() -> None:
+    name = "Red Bowtie School Skirt"
+    assert other_reason("a corgi with a red bowtie", name, "clothing", "red bowtie")
+    assert not other_reason("a red bowtie, school skirt", name, "clothing", "red bowtie")
+    assert not other_reason("a corgi, skirtmix", name, "clothing", "skirtmix")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Candidate
 from stylus_ext.core.prompt.words import content_words, words
-from stylus_ext.selection.compose.checks import ATTRIBUTES, COMMON, CONCRETE_KINDS, identity, misfit
+from stylus_ext.selection.compose.checks import ATTRIBUTES, COMMON, THINGS, identity, misfit
 from tests.fakes import make_entry
 
 TEAPOT: dict[str, Any] = {
@@ -97,7 +97,7 @@ def test_neither_broader_nor_narrower(
 
 
 @given(
-    st.sampled_from(sorted(CONCRETE_KINDS)),
+    st.sampled_from(sorted(THINGS)),
     st.lists(
         st.sampled_from(["teapot", "glass", "corgi", "old", "train"]), min_size=1, unique=True
     ),

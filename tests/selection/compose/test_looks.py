@@ -1,0 +1,30 @@
+"""A prompt for a photo gets no drawing."""
+
+from __future__ import annotations
+
+import pytest
+
+from stylus_ext.core.composition import Candidate, Evidence
+from stylus_ext.core.prompt.words import words
+from stylus_ext.selection.compose.looks import other_look
+from tests.fakes import make_entry
+
+
+def is_refused(prompt: str, name: str, kind: str = "style", named: tuple[str, ...] = ()) -> bool:
+    evidence = Evidence(0.5, 0.3, named, "", 6.0 if named else 0.0)
+    candidate = Candidate(make_entry(1, name, kind=kind), 1.0, evidence)
+    return other_look(candidate, frozenset(words(prompt))) != ""
+
+
+@pytest.mark.parametrize("name", ["Cartoon Cats", "Soft Watercolor", "Anime Sky"])
+def test_a_photo_gets_no_drawn_look(name: str) -> None:
+    assert is_refused("a photo of a cat", name)
+    assert not is_refused("a cat on a sofa", name)
+    assert not is_refused("a photo of a watercolor painting of a cat", name)
+
+
+def test_what_is_named_characters_and_photos_are_not_refused() -> None:
+    prompt = "a photo of a cat"
+    assert not is_refused(prompt, "Cartoonia Xolqui", named=("xolqui", "cartoonia"))
+    assert not is_refused(prompt, "Mira (Anime Club)", "character")
+    assert not is_refused(prompt, "Film Photography")
