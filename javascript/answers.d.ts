@@ -1,7 +1,7 @@
 /* What the WebUI answers at /stylus/v1/ui/<name>, as far as the page reads it. */
 
 type PanelAction =
-  "preview" | "correct" | "lock" | "use_set" | "send" | "take_back" | "mark" | "wrong";
+  "preview" | "correct" | "recall" | "lock" | "use_set" | "send" | "take_back" | "mark" | "wrong";
 
 type Answers = Record<PanelAction, PanelAnswer> & {
   apply_recipe: { prompt: string; negative: string; used: string[] };
@@ -240,12 +240,20 @@ interface UsedPicture {
   tags: { stem: string; weight: number; key: string; name: string; card?: PlanCard | null }[];
 }
 
+type MadeFor = Record<string, string | number | boolean>;
+
 interface PanelAnswer {
   number: number;
   view: PlanView | null;
+  /** What the view was made for, by the names of the controls. */
+  made_for: MadeFor | null;
+  /** True if another checkpoint's family is loaded since. */
+  other_model: boolean;
   corrected: boolean;
   lock: { key: string; name: string; weight: number }[] | null;
   sent: boolean;
+  /** The prompt with what was written into it. */
+  sent_prompt: string | null;
   used: UsedPicture[];
   /** The new prompt, where one was asked for. */
   text?: string;
@@ -257,5 +265,5 @@ interface DryRunRow {
   picture: string;
   same: boolean;
   used: { name: string; weight: number | null }[];
-  picks: { name: string; weight: number | null; reason: string }[];
+  picks: { name: string; weight: number | null; reason: string; off: boolean }[];
 }

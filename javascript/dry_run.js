@@ -18,13 +18,16 @@ window.stylus.files.push({
       rehearsed: "{count} prompts: LoRAs chosen for {chosen}, the same as before for {same}.",
       rehearsedOne: "1 prompt: LoRAs chosen for {chosen}, the same as before for {same}.",
       rehearsedPrompt: "Prompt",
+      rehearsedOff: "(not in the first batch)",
       rehearsedUsed: "Used before",
       rehearsedNow: "Chosen now",
     });
 
-    /** @param {DryRunRow["used"]} adapters */
+    /** @param {(DryRunRow["used"][number] & { off?: boolean })[]} adapters */
     function describeAdapters(adapters) {
-      const names = adapters.map(({ name, weight }) => `${name} ${weight ?? ""}`.trim());
+      const names = adapters.map(({ name, weight, off }) =>
+        `${name} ${weight ?? ""} ${off ? text("rehearsedOff") : ""}`.trim(),
+      );
       return names.join(", ") || text("noLoras");
     }
 

@@ -5,7 +5,16 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "panel",
-  needs: ["core", "requests", "pictures", "session", "plan_view", "dry_run", "last_pictures"],
+  needs: [
+    "core",
+    "requests",
+    "pictures",
+    "session",
+    "plan_view",
+    "dry_run",
+    "last_pictures",
+    "staleness",
+  ],
   start(stylus) {
     const { addTexts, text, el, fill, call, session } = stylus;
 
@@ -15,6 +24,10 @@ window.stylus.files.push({
       planFoundOne: "1 LoRA found ({family})",
       planFoundNone: "No LoRA found ({family})",
       anyFamily: "any base model",
+      stale_prompt: "The prompt changed. Generate chooses anew; Preview shows what.",
+      stale_setting: "A setting changed. Generate chooses anew; Preview shows what.",
+      stale_model: "The base model changed. Generate chooses anew; Preview shows what.",
+      stale_sent: "These LoRAs are in your prompt now.",
       lock: "Lock",
       lockHint: "Keep this set for the next generations",
       unlock: "Unlock",
@@ -30,6 +43,8 @@ window.stylus.files.push({
     /** @type {Map<string, Panel>} */
     const panels = new Map();
 
+    const TYPING_MS = 800;
+
     /** The part of one tab's accordion that this script draws. @implements {PlanPanel} */
     class Panel {
       /** @param {string} tab */
@@ -42,8 +57,16 @@ window.stylus.files.push({
         /** @type {Set<string>} */
         this.open = new Set();
         this.line = el("p", { class: "stylus-line", role: "status", aria: { live: "polite" } });
+        /** The answer that is shown. @type {PanelAnswer | null} */
+        this.answer = null;
+        /** Why the preview does not match the page, or nothing. */
+        this.stale = "";
+        /** Previews of this page with what was around them, the newest last. @type {Map<string, Surroundings>} */
+        this.previews = new Map();
+        this.isPlanning = false;
+        this.previewSoon = stylus.debounce(() => this.previewAsTyped(), TYPING_MS);
         this.tools = el("div", { class: "stylus-buttons" });
-        this.plan = el("div", { class: "stylus-plan" });
+        this.plan = el("fieldset", { class: "stylus-plan" });
         this.pictures = stylus.pictureLine(this, tab);
         this.drawTools(null);
         stylus.mount(tab, (place) => this.drawInto(place));
@@ -56,7 +79,10 @@ window.stylus.files.push({
         fill(place, this.line, this.plan, this.pictures.place);
         this.moveBelowPictures();
         const preview = document.getElementById(`stylus_${this.tab}_preview`);
-        preview?.addEventListener("click", () => this.say(text("planning")));
+        preview?.addEventListener("click", () => {
+          this.isPlanning = true;
+          this.say(text("planning"));
+        });
         this.begin();
       }
 
@@ -123,6 +149,7 @@ window.stylus.files.push({
        * @param {string} json
        */
       receive(json) {
+        this.isPlanning = false;
         if (!json) return;
         const answer = JSON.parse(json);
         if (answer.error) {
@@ -152,7 +179,12 @@ window.stylus.files.push({
       show(answer) {
         if (answer.number < this.shown) return;
         this.shown = answer.number;
-        const { view, lock, used } = answer;
+        this.answer = answer;
+        const { view, lock, used, made_for } = answer;
+        const key = JSON.stringify(made_for);
+        if (made_for && !this.previews.has(key)) {
+          this.previews.set(key, stylus.surroundings(this.tab));
+        }
         const restoreFocus = this.rememberFocus();
         this.say(view ? this.describe(view) : "");
         stylus.pictures.release(this.plan);
@@ -160,6 +192,65 @@ window.stylus.files.push({
         fill(this.plan, lock && this.drawLock(lock), view && stylus.drawPlan(this, view));
         this.pictures.show(used);
         restoreFocus();
+        this.mark("");
+        this.compare();
+      }
+
+      /** Why the shown preview does not match the page: a name, or nothing. @param {PanelAnswer} answer */
+      findStaleness({ made_for, sent_prompt, other_model }) {
+        const around = made_for && this.previews.get(JSON.stringify(made_for));
+        if (!around) return "";
+        const found = stylus.difference(this.tab, made_for, around);
+        const box = document.querySelector(`#${this.tab}_prompt textarea`);
+        const isSent = box instanceof HTMLTextAreaElement && box.value === sent_prompt;
+        if (isSent && found === "prompt") return "sent";
+        return found || (other_model ? "model" : "");
+      }
+
+      /** @param {string} stale */
+      mark(stale) {
+        this.stale = stale;
+        this.plan.classList.toggle("stylus-stale", Boolean(stale));
+        this.plan.disabled = Boolean(stale);
+      }
+
+      /** Marks a preview that does not match the page, and takes the mark off where it does. */
+      compare() {
+        const { answer } = this;
+        if (!answer?.view) return;
+        const stale = this.findStaleness(answer);
+        if (stale && stale !== "sent") {
+          if (this.recall()) return;
+          this.previewSoon();
+        }
+        if (stale === this.stale) return;
+        this.mark(stale);
+        if (this.isPlanning) return;
+        this.say(stale ? text(`stale_${stale}`) : this.describe(answer.view));
+      }
+
+      /** Asks for an earlier preview that matches the page; false if there is none. */
+      recall() {
+        const { tab, answer } = this;
+        const shown = JSON.stringify(answer?.made_for);
+        for (const [key, around] of [...this.previews].reverse()) {
+          const madeFor = JSON.parse(key);
+          if (key !== shown && !stylus.difference(tab, madeFor, around)) {
+            this.previews.delete(key);
+            this.ask("recall", { made_for: madeFor });
+            return true;
+          }
+        }
+        return false;
+      }
+
+      /** Presses Preview for a user who wants to see it while typing. */
+      previewAsTyped() {
+        const wanted = document.querySelector(`#stylus_${this.tab}_live input`);
+        const isReady = document.querySelector(`#stylus_${this.tab}_state .stylus-ready`);
+        if (!(wanted instanceof HTMLInputElement) || !wanted.checked || !isReady) return;
+        if (this.isPlanning || !this.stale || this.stale === "sent") return;
+        document.getElementById(`stylus_${this.tab}_preview`)?.click();
       }
 
       /** @param {PlanView} view */
@@ -254,6 +345,9 @@ window.stylus.files.push({
         panel.moveBelowPictures();
         panel.pictures.draw();
       }
+    });
+    stylus.onControlChange(() => {
+      for (const panel of panels.values()) panel.compare();
     });
     session.keepUnique(() => {
       for (const panel of panels.values()) panel.begin();

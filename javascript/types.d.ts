@@ -138,6 +138,11 @@ interface Stylus {
   // plan_view.js
   drawPlan(panel: PlanPanel, view: PlanView): Child[];
 
+  // staleness.js
+  surroundings(tab: string): Surroundings;
+  difference(tab: string, madeFor: MadeFor, before: Surroundings): string;
+  onControlChange(act: () => void): void;
+
   // dry_run.js
   drawDryRun(panel: PlanPanel): HTMLElement;
 
@@ -205,6 +210,11 @@ interface Chosen {
   name: string;
   state?: AdapterState;
   image?: number;
+}
+
+interface Surroundings {
+  styles: string;
+  checkpoint: string;
 }
 
 interface PictureLine {

@@ -35,7 +35,14 @@ from stylus_ext.host.permissions import RULES
 from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.replay import continued
-from stylus_ext.host.values import AUTO, FOLLOW, PanelValues, ValuesReading, settings_of
+from stylus_ext.host.values import (
+    AUTO,
+    FOLLOW,
+    PanelValues,
+    ValuesReading,
+    settings_alike,
+    settings_of,
+)
 from stylus_ext.host.wan import refiner_notes, selectable_stems
 
 logger = logging.getLogger(__name__)
@@ -155,7 +162,10 @@ class Generation:
             return None, []
         session.family = family
         negative = getattr(self.p, "negative_prompt", "")
-        return session.corrections(prompt, negative if isinstance(negative, str) else "", family)
+        shown = session.request
+        same = shown is None or settings_alike(shown.values, self.values)
+        negative = negative if isinstance(negative, str) else ""
+        return session.corrections(prompt, negative, family, "" if same else "other settings")
 
     def _ask(self, request: GenerationRequest, family: str) -> tuple[GenerationAnswer, list[Note]]:
         """Ask with downloads where they are wanted and allowed, else with files on disk."""
@@ -375,26 +385,4 @@ def _unlisted(stems: Mapping[str, str]) -> dict[str, str]:
         key: f"{stem} is on disk, but the WebUI does not list it among its LoRAs."
         for key, stem in stems.items()
         if stem not in listed
-    }
-
-
-def caller_payload(planner: Planner, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """A plan's payload from the API or the page, with this WebUI's settings, family and LoRAs."""
-    settings = options.read_settings()
-    family = loaded_family(planner.remembered)
-    if family.known:
-        settings = replace(settings, selection=replace(settings.selection, family=family.family))
-    values = options.plan_values(settings)
-    overrides = payload.get("settings")
-    for section, leaves in overrides.items() if isinstance(overrides, Mapping) else ():
-        values[section] = (
-            {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
-        )
-    folders = compat.lora_folders()
-    read = planner.folders_to_read(folders, compat.listing())
-    return {
-        **payload,
-        "settings": values,
-        "stems": selectable_stems(family.family),
-        "lora_dirs": folders if payload.get("downloads") else read,
     }

@@ -17,8 +17,10 @@ from stylus_ext.core.prompt.parse import BRACE_CLOSE, BRACE_OPEN, WILDCARD, pars
 from stylus_ext.core.settings import WeightSettings
 from stylus_ext.core.tags import ADAPTER_KINDS, weigh
 from stylus_ext.host import compat
+from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.planner import Planner
 from stylus_ext.host.preview_sessions import PreviewSession
+from stylus_ext.host.values import COMPARED
 
 MOST_COMBINATIONS = 24
 _FLAGS = re.compile(r" \((?:try )?`--[^`]*`[^()]*\)")
@@ -90,6 +92,20 @@ def _combination(plan: Plan, mask: Mask) -> list[str]:
     return [f"{pick.name}{suffix}" for pick in plan.composition.all_picks if pick.key in mask.on]
 
 
+def made_for(request: Any) -> dict[str, Any]:
+    """What a preview was made for, as far as the page can see whether it is still so."""
+    values = {name: getattr(request.values, name) for name in COMPARED}
+    return {"prompt": request.prompt, "negative": request.negative, **values}
+
+
+def loaded_family_name(planner: Planner) -> str:
+    return loaded_family(planner.remembered).family
+
+
+def fingerprint(request: Any) -> frozenset[tuple[str, Any]]:
+    return frozenset(made_for(request).items())
+
+
 def session_view(planner: Planner, session: PreviewSession) -> dict[str, Any]:
     """The whole session as JSON, also for a page that was just loaded.
 
@@ -101,6 +117,8 @@ def session_view(planner: Planner, session: PreviewSession) -> dict[str, Any]:
     return {
         "number": number,
         "view": session.view,
+        "made_for": None if session.request is None else made_for(session.request),
+        "other_model": bool(session.view) and session.seen_family != loaded_family_name(planner),
         "corrected": bool(session.words),
         "lock": (
             None
@@ -111,6 +129,7 @@ def session_view(planner: Planner, session: PreviewSession) -> dict[str, Any]:
             ]
         ),
         "sent": session.sent is not None,
+        "sent_prompt": None if session.sent is None else session.sent.after,
         "used": [
             {
                 "seed": picture.seed,

@@ -8,12 +8,17 @@ from typing import Any
 
 from modules import shared
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.generation import GenerationAnswer, GenerationRequest, Texts
 from stylus_ext.host import compat, options
 from stylus_ext.host.generation import Generation, GenerationRequests
-from stylus_ext.host.plan_view import PlanAnswer, view_of
+from stylus_ext.host.plan_view import (
+    PlanAnswer,
+    fingerprint,
+    loaded_family_name,
+    view_of,
+)
 from stylus_ext.host.planner import Planner, timeouts
 from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, PreviewSession, PromptCorrections
 from stylus_ext.host.values import LAST_SEED, PanelValues
@@ -103,10 +108,18 @@ def look(
         sent = session.sent
         if new is not None and sent is not None and new.prompt == sent.before:
             session.sent = None
+        before = session.request, session.previewed
         session.request = request
-        answer = _planned(planner, session, request)
-        session.plan, session.family = answer.plan, answer.family
+        try:
+            answer = _planned(planner, session, request)
+        except StylusError:
+            session.request, session.previewed = before  # those of the preview that stays
+            raise
+        session.plan = answer.plan
+        session.family = session.previewed = answer.family
+        session.seen_family = loaded_family_name(planner)
         session.view = view_of(planner, session, answer)
+        session.keep(fingerprint(request))
         return session.view
 
 
@@ -117,6 +130,8 @@ def _planned(planner: Planner, session: PreviewSession, boxes: PreviewRequest) -
     generation = Generation(p, boxes.values, quiet)
     settings, family = generation.settings()
     stems, notes = generation.stems(family)
+    session.previewed = family
+    session.turn_to(boxes.prompt, boxes.negative, family)
     corrections, more = session.corrections(boxes.prompt, boxes.negative, family)
     seeds = [first + image for first in boxes.seeds() for image in range(boxes.size)]
     request = GenerationRequest(
@@ -150,6 +165,6 @@ def corrections_for(session: PreviewSession) -> PromptCorrections:
         raise InvalidInput(NO_PREVIEW)
     if not session.words:
         session.words = PromptCorrections(
-            session.request.prompt, session.request.negative, session.family
+            session.request.prompt, session.request.negative, session.previewed
         )
     return session.words

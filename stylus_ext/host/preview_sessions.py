@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from stylus_ext.host.infotext import AppliedGeneration
 
 MOST = 200
+_MOST_EARLIER = 20
+Fingerprint = frozenset[tuple[str, Any]]
+"""What a preview was made for; numbers are equal however JSON writes them."""
 _SESSION_ID = re.compile(r"[\w-]{16,64}\.(txt2img|img2img)")
 
 CORRECTED = Note("corrected", "Stylus used your corrected preview.")
@@ -78,9 +81,23 @@ class Sent:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class EarlierPreview:
+    """A preview that is shown again when its prompt and settings are put back."""
+
+    request: Any
+    plan: Plan | None
+    view: dict[str, Any] | None
+    family: str
+    seen_family: str
+
+
 @dataclass
 class PreviewSession:
     """State of one tab: last request, view, last generation with seeds.
+
+    `previewed` is the family that the shown preview was planned for, `seen_family` that of the
+    checkpoint at that time, and `family` that of the last plan.
 
     `numbers` continue after a restart, since pages may outlive it.
     """
@@ -93,6 +110,15 @@ class PreviewSession:
     sent: Sent | None = None
     made: tuple[AppliedGeneration, tuple[int, ...]] | None = None
     family: str = ""
+    previewed: str = ""
+    seen_family: str = ""
+    earlier: LruCache[Fingerprint, EarlierPreview] = field(
+        default_factory=lambda: LruCache(_MOST_EARLIER)
+    )
+    corrected: LruCache[tuple[str, str, str], PromptCorrections] = field(
+        default_factory=lambda: LruCache(_MOST_EARLIER)
+    )
+    anew_noted: bool = False
     guard: threading.RLock = field(default_factory=threading.RLock)
     numbers: Iterator[int] = field(
         default_factory=lambda: itertools.count(time.time_ns() // 1_000_000)
@@ -106,10 +132,42 @@ class PreviewSession:
         images = enumerate(seeds[: len(work.texts.positive)])
         return tuple(_used(work, image, seed) for image, seed in images)
 
+    def turn_to(self, prompt: str, negative: str, family: str) -> None:
+        """Show the corrections of another prompt or family, and keep the present ones."""
+        self.anew_noted = False
+        words, wanted = self.words, (prompt, negative, family)
+        before = (words.prompt, words.negative, words.family)
+        if before == wanted:
+            return
+        if words:
+            self.corrected[before] = words
+        self.words = self.corrected.pop(wanted, PromptCorrections(*wanted))
+
+    def keep(self, made_for: Fingerprint) -> None:
+        """Keep the shown preview."""
+        preview = EarlierPreview(
+            self.request, self.plan, self.view, self.previewed, self.seen_family
+        )
+        self.earlier[made_for] = preview
+
+    def recall(self, made_for: Fingerprint) -> bool:
+        """Show an earlier preview with its corrections; False if there is none."""
+        found = self.earlier.get(made_for)
+        if found is None:
+            return False
+        self.request, self.plan, self.view = found.request, found.plan, found.view
+        self.family = self.previewed = found.family
+        self.seen_family = found.seen_family
+        self.turn_to(found.request.prompt, found.request.negative, found.family)
+        return True
+
     def corrections(
-        self, prompt: str, negative: str, family: str
+        self, prompt: str, negative: str, family: str, differs: str = ""
     ) -> tuple[dict[str, Any] | None, list[Note]]:
-        """Corrections for this prompt, with a note; outdated ones are dropped."""
+        """Corrections for this prompt, with a note.
+
+        `differs` names another reason why the shown preview does not match.
+        """
         with self.guard:
             notes: list[Note] = []
             if self.lock is not None and family and self.lock.family not in (family, ""):
@@ -122,20 +180,29 @@ class PreviewSession:
                 self.lock = None
             if self.lock is not None:
                 return self.lock.payload(), [*notes, LOCKED]
-            if not self.words:
-                return None, notes
+            notes += self._planned_anew(prompt, negative, family, differs)
+            wanted = (prompt, negative, family)
             words = self.words
-            if (words.prompt, words.negative, words.family) == (prompt, negative, family):
-                return words.payload(), [*notes, CORRECTED]
-            what = "prompt" if words.family == family else "base model"
-            self.words = PromptCorrections()
-            notes.append(
-                Note(
-                    "corrections_dropped",
-                    f"Your corrections were for another {what}, so they were dropped.",
-                )
-            )
-            return None, notes
+            if (words.prompt, words.negative, words.family) != wanted:
+                words = self.corrected.get(wanted) or PromptCorrections()
+            return (words.payload(), [*notes, CORRECTED]) if words else (None, notes)
+
+    def _planned_anew(self, prompt: str, negative: str, family: str, differs: str) -> list[Note]:
+        """A note, once for each preview, that it is not what is used."""
+        shown = self.request
+        if shown is None or self.anew_noted:
+            return []
+        if self.sent is not None and prompt == self.sent.after:
+            return []
+        if (shown.prompt, shown.negative) != (prompt, negative):
+            differs = "another prompt"
+        elif self.previewed != family:
+            differs = "another base model"
+        if not differs:
+            return []
+        self.anew_noted = True
+        text = f"The preview is for {differs}, so LoRAs were chosen anew."
+        return [Note("planned_anew", text)]
 
 
 class PreviewSessions:

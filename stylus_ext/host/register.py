@@ -80,11 +80,11 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
 def _endpoints() -> dict[str, Any]:
     """The routes with what they need from the host; called at the first request."""
     from stylus_ext.host.allowed_hosts import PAGES
-    from stylus_ext.host.generation import caller_payload
     from stylus_ext.host.guard import Guard
     from stylus_ext.host.options import own
     from stylus_ext.host.planner import current_planner
     from stylus_ext.host.web import api
+    from stylus_ext.host.web.plan_payload import caller_payload
 
     service = api.Service(
         process=lambda: current_planner().engine,

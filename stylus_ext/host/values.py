@@ -106,6 +106,23 @@ def settings_of(values: PanelValues, base: Settings) -> Settings:
     return with_values(base, tree)
 
 
+# What decides on the picks, besides the prompts; the page compares these with its controls.
+COMPARED = (
+    "composer",
+    "max_adapters",
+    "per_task",
+    "strength",
+    "diversity",
+    "downloads",
+    "seed",
+    "family",
+)
+
+
+def settings_alike(one: PanelValues, other: PanelValues) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in COMPARED)
+
+
 def defaults_from(base: Settings) -> PanelValues:
     """Initial panel values from the settings page."""
     values = {

@@ -182,26 +182,82 @@ def test_a_rejected_one_stays_away_from_the_picture_too_and_that_is_said(stage: 
     assert keys(do(stage, "correct", act="restore", key=CORGI)) == [CORGI, GLASS, WATER]
 
 
-def test_corrections_are_dropped_for_another_prompt_and_that_is_said(stage: Stage) -> None:
+def codes(stage: Stage) -> list[str]:
+    work, _ = stage.planner.sessions.at(SESSION).made
+    return [note.code for note in work.notes]
+
+
+def test_another_prompt_is_planned_anew_and_that_is_said_once(stage: Stage) -> None:
     preview(stage)
     do(stage, "correct", act="reject", key=CORGI)
-    done = made(stage, "a corgi")
-    assert "<lora:corgi_dog" in done.infotexts[0]
-    assert "Your corrections were for another prompt, so they were dropped." in " ".join(
-        done.p.comments
-    )
-    assert "dropped" not in " ".join(made(stage, "a corgi").p.comments)
+    assert "<lora:corgi_dog" in made(stage, "a corgi").infotexts[0]
+    assert "planned_anew" in codes(stage)
+    made(stage, "a corgi")
+    assert "planned_anew" not in codes(stage)
+
+
+def test_a_prompt_that_is_put_back_has_its_corrections_again(stage: Stage) -> None:
+    first = preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    made(stage, "a corgi")
+    made(stage)
+    assert codes(stage) == ["corrected"]
+    assert keys(preview(stage, "a corgi")) == [CORGI]
     assert do(stage, "preview")["corrected"] is False
+    back = do(stage, "recall", made_for={**first["made_for"], "strength": 1})
+    assert keys(back) == [GLASS, WATER]
+    assert back["corrected"] is True
+    assert keys(do(stage, "correct", act="restore", key=CORGI)) == [CORGI, GLASS, WATER]
+    assert keys(preview(stage, "a corgi")) == [CORGI]
+    assert keys(preview(stage)) == [CORGI, GLASS, WATER]
 
 
-def test_corrections_are_dropped_for_another_base_model(stage: Stage) -> None:
+def test_corrections_that_were_undone_do_not_come_back(stage: Stage) -> None:
     preview(stage)
+    do(stage, "correct", act="reject", key=CORGI)
+    preview(stage, "a corgi")
+    preview(stage)
+    do(stage, "correct", act="afresh")
+    preview(stage, "a corgi")
+    assert keys(preview(stage)) == [CORGI, GLASS, WATER]
+
+
+def test_what_is_not_known_is_not_recalled(stage: Stage) -> None:
+    said = preview(stage)
+    other = {**said["made_for"], "prompt": "something else"}
+    unknown: tuple[Any, ...] = (None, {}, {"prompt": []}, other)
+    for made_for in unknown:
+        again = do(stage, "recall", made_for=made_for)
+        assert again["made_for"] == said["made_for"]
+
+
+def test_a_preview_of_other_settings_is_told_of(stage: Stage) -> None:
+    preview(stage)
+    part(stage, "max_adapters").value = 1
+    made(stage)
+    assert "planned_anew" in codes(stage)
+
+
+def test_another_base_model_is_planned_anew_and_that_is_said(stage: Stage) -> None:
+    assert preview(stage)["other_model"] is False
     do(stage, "correct", act="reject", key=CORGI)
     stage.host.model.is_sd1, stage.host.model.is_sdxl = False, True
-    done = made(stage)
-    assert "Your corrections were for another base model, so they were dropped." in " ".join(
-        done.p.comments
-    )
+    assert do(stage, "preview")["other_model"] is True
+    made(stage)
+    assert "planned_anew" in codes(stage)
+    stage.host.model.is_sd1, stage.host.model.is_sdxl = True, False
+    made(stage)
+    assert codes(stage) == ["corrected"]
+
+
+def test_trouble_leaves_the_preview_that_stands(stage: Stage) -> None:
+    said = preview(stage)
+    stage.client.trouble = gone()
+    assert preview(stage, "a corgi")["error"]
+    stage.client.trouble = None
+    again = do(stage, "preview")
+    assert again["made_for"] == said["made_for"]
+    assert keys(again) == keys(said)
 
 
 def test_a_weight_is_written_as_it_was_said(stage: Stage) -> None:

@@ -6,11 +6,14 @@ import time
 from typing import Any
 
 from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
+from stylus_ext.core.composition import Mask
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import PastPicture, Progress
+from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.recipes import Recipe, recipe_json, recipe_of
-from stylus_ext.core.settings import Settings
+from stylus_ext.core.settings import Settings, WeightSettings
+from stylus_ext.core.tags import own_weight, weigh
 from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folder
 from stylus_ext.engine.operations.plan import plan_settings, reach_on_disk
 from stylus_ext.engine.requests import RecipesInput, RehearseInput, VerdictInput
@@ -78,7 +81,7 @@ def rehearse(
                 on_disk=on_disk,
             )
         )
-        rows.append(_picture_row(picture, plan))
+        rows.append(_picture_row(picture, plan, settings.weights))
     return {
         "rows": rows,
         "chosen": sum(bool(row["picks"]) for row in rows),
@@ -87,9 +90,15 @@ def rehearse(
     }
 
 
-def _picture_row(picture: PastPicture, plan: Plan) -> dict[str, Any]:
-    """`same`: the plan picks what the picture used."""
+def _picture_row(picture: PastPicture, plan: Plan, settings: WeightSettings) -> dict[str, Any]:
+    """`same`: the plan picks what the picture used; `off`: the mask of its seed leaves a pick out.
+
+    Weights are those of a batch with all picks, after the limit on their sum.
+    """
     stems = {tag.key: tag.stem for tag in plan.tags}
+    picked = frozenset(pick.key for pick in plan.composition.picks)
+    own = own_weight(parse_prompt(plan.prompt).user_tags)
+    weights = weigh(plan.composition, Mask(picked), settings, own)
     return {
         "picture": picture.name,
         "prompt": picture.prompt,
@@ -99,7 +108,8 @@ def _picture_row(picture: PastPicture, plan: Plan) -> dict[str, Any]:
                 "key": str(pick.key),
                 "name": pick.name,
                 "stem": stems[pick.key],
-                "weight": pick.weight,
+                "weight": weights[pick.key],
+                "off": pick.key not in plan.masks[0].on,
                 "reason": pick.reason,
             }
             for pick in plan.composition.picks

@@ -181,6 +181,7 @@ def _more_options(tab: str, made: dict[str, Any], defaults: PanelValues) -> None
         made["vary_inside_batch"] = _checkbox(tab, "vary_inside_batch", True)
         made["compare"] = _checkbox(tab, "compare", True)
     made["downloads"] = _checkbox(tab, "downloads", False)
+    gr.Checkbox(label="Preview while I type", value=False, elem_id=element(tab, "live"))
 
 
 def _accordion(tab: str, made: dict[str, Any]) -> Any:

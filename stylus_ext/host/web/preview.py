@@ -22,6 +22,7 @@ from stylus_ext.host.preview_sessions import (
 from stylus_ext.host.web.responses import Action, ActionRequest, Payload
 
 MOST_WEIGHT = 5
+_PLAIN = (str, int, float)
 STATES = ("auto", "always", "never")
 _ACTS = ("accept", "weight", "reject", "swap", "restore")
 _NO_ALTERNATIVE = "No alternative found."
@@ -136,6 +137,14 @@ def _lock(planner: Planner, session: PreviewSession, payload: Payload) -> Payloa
     return _planned_again(planner, session)
 
 
+def _recall(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
+    """Show the preview that was made for this, with its corrections."""
+    given = payload.get("made_for")
+    if isinstance(given, Mapping) and all(isinstance(one, _PLAIN) for one in given.values()):
+        session.recall(frozenset(given.items()))
+    return session_view(planner, session)
+
+
 def _use_set(planner: Planner, session: PreviewSession, payload: Payload) -> Payload:
     """Lock the set of one picture."""
     tags = _picture(session, payload).tags
@@ -246,6 +255,7 @@ def _plan_kind(payload: Payload) -> RequestKind:
 ACTIONS: Mapping[str, Action] = {
     "preview": _action(lambda planner, session, _: session_view(planner, session)),
     "correct": _action(_correct, kind_of=_plan_kind),
+    "recall": _action(_recall),
     "lock": _action(_lock, kind_of=_plan_kind),
     "use_set": _action(_use_set, kind_of=_plan_kind),
     "send": _action(_send),

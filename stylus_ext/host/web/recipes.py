@@ -9,11 +9,11 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import options
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.engine.setup_state import EngineState
-from stylus_ext.host.generation import caller_payload
 from stylus_ext.host.guard import RERANK, RequestKind
 from stylus_ext.host.permissions import HYBRID, RULES
 from stylus_ext.host.planner import current_planner
 from stylus_ext.host.web.jobs import picture_folders
+from stylus_ext.host.web.plan_payload import caller_payload
 from stylus_ext.host.web.responses import Action, ActionRequest, Payload, passed
 
 PROMPTS = 50
