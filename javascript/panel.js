@@ -37,7 +37,7 @@ window.stylus.files.push({
       sendHint: "Write trigger words and tags into the prompt, to be seen and changed there",
       takeBack: "Take back",
       takeBackHint: "Remove from the prompt exactly what was written into it",
-      undo: "Undo my corrections",
+      undo: "Undo changes",
     });
 
     /** @type {Map<string, Panel>} */

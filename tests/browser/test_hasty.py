@@ -46,7 +46,7 @@ def test_an_older_answer_does_not_take_the_place_of_a_newer_one(
         assert panel.names() == ["watercolor_painting"]
         older = json.dumps(standing(panel))
         here.page.evaluate(_LATE, ["correct", 700])
-        panel.press("Undo my corrections", panel.tools)
+        panel.press("Undo changes", panel.tools)
         here.page.evaluate("([tab, said]) => stylus.panel.receive(tab, said)", [panel.tab, older])
         panel.wait_for_names("corgi_dog", "watercolor_painting")
 

@@ -160,7 +160,7 @@ def test_corrections_reach_the_picture(server: Running, browser: Browser) -> Non
         told = server.told()["infotexts"][-2]
         assert told.startswith(f"{PROMPT} <lora:watercolor_painting:0.35>")
         assert "used your corrected preview" in panel.shown()
-        panel.press("Undo my corrections", panel.tools)
+        panel.press("Undo changes", panel.tools)
         panel.wait_for_names("corgi_dog", "watercolor_painting")
         panel.generate(server, PROMPT)
         assert "<lora:corgi_dog:" in server.told()["infotexts"][-2]
@@ -288,7 +288,7 @@ def test_without_an_alternative_a_swapped_one_stays(server: Running, browser: Br
         panel.press("Replace corgi_dog with the next candidate", panel.card("corgi_dog"))
         panel.wait_for(".stylus-notes")
         assert panel.names() == ["corgi_dog", "watercolor_painting"]
-        assert panel.tools.get_by_role("button", name="Undo my corrections").count() == 0
+        assert panel.tools.get_by_role("button", name="Undo changes").count() == 0
 
 
 def test_what_was_used_is_banned_and_pinned_from_under_the_pictures(
