@@ -63,3 +63,11 @@ def test_a_folder_that_is_not_there_is_named(stylus: Stylus, tmp_path: Path) -> 
 
 def test_only_a_few_are_rehearsed(stylus: Stylus, folder: Path) -> None:
     assert len(ask(stylus, "rehearse", folders=[str(folder)], count=1)["rows"]) == 1
+
+
+def test_weights_are_those_after_the_limit_on_their_sum(stylus: Stylus, folder: Path) -> None:
+    capped = {**LOOSE, "weights": {"total_cap": 0.3}}
+    row = ask(stylus, "rehearse", folders=[str(folder)], settings=capped)["rows"][0]
+    assert row["picks"]
+    assert sum(pick["weight"] for pick in row["picks"]) <= 0.3
+    assert [pick["off"] for pick in row["picks"]] == [False] * len(row["picks"])
