@@ -159,8 +159,8 @@ def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
 THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal", "background"))
 
 FILLERS = frozenset(
-    """buddy cluster collection concept everything fantasy height nature pack scene scenery set
-    study view world""".split()
+    """beautiful buddy cluster collection concept cute everything fantasy height midjourney nature
+    pack pretty realistic scene scenery set simple study view world""".split()
 )
 """Words of names that make nothing narrower."""
 
@@ -185,8 +185,8 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
         return unrequested(entry) if missing and not is_asked_for else ""
     is_single = len(identity(entry).intersection(words) - ATTRIBUTES) <= 1
     if is_single and missing and len(lacking) >= MUCH_NARROWER:
-        narrower = dict.fromkeys(content_words(entry.card.name))
-        return f"more specific than your prompt ({_listed(lacking, narrower)})"
+        in_order = dict.fromkeys(content_words(entry.card.name))
+        return f"more specific than your prompt ({_listed(lacking, in_order)})"
     return ""
 
 

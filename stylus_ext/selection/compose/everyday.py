@@ -35,6 +35,9 @@ _INSIDE = re.compile(
     re.IGNORECASE,
 )
 
+SURE_OF_SCENE = 0.88
+"""Least certainty of a background that the prompt does not name: a sky for clouds."""
+
 MUCH_MORE = 2
 """Everyday words of the name that the prompt lacks, if the adapter is no style."""
 
@@ -80,7 +83,9 @@ def other_thing(candidate: Candidate, words: Collection[str]) -> str:
         is_part = set(content_words(evidence.trigger)) <= set(name)
         return draws if is_part and is_other and len(lacking) >= MUCH_MORE else ""
     present = here.intersection(name)
-    if (present | general.intersection(name)) <= ATTRIBUTES and is_plain(name[-1]):
+    is_sure_scene = entry.kind == "background" and evidence.sure >= SURE_OF_SCENE
+    is_unnamed = (present | general.intersection(name)) <= ATTRIBUTES
+    if is_unnamed and not is_sure_scene and is_plain(name[-1]):
         return draws
     if sorts := [word for word in lacking if present.intersection(general_terms(word))]:
         return f"more specific than your prompt ({' '.join(sorts)})"

@@ -22,7 +22,7 @@ from stylus_ext.llm import LlmAnswer
 from stylus_ext.llm.injection_guard import addresses_model, fenced, plain
 from stylus_ext.llm.schema import ListOf, Text, Whole
 from stylus_ext.selection.compose.checks import refusal
-from stylus_ext.selection.compose.rules import MAX_CONSIDERED, PickOrder
+from stylus_ext.selection.compose.pick_order import MAX_CONSIDERED, PickOrder
 from stylus_ext.selection.compose.tasks import UserAdapters, best_task, strength, tasks_of
 
 WITHHELD = "(name withheld)"

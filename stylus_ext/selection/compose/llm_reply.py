@@ -20,7 +20,8 @@ from stylus_ext.selection.compose.llm_prompt import (
     PruningAnswer,
     ShownCards,
 )
-from stylus_ext.selection.compose.rules import MAX_CONSIDERED, CompositionState, needed
+from stylus_ext.selection.compose.pick_order import MAX_CONSIDERED
+from stylus_ext.selection.compose.rules import CompositionState, needed
 from stylus_ext.selection.compose.tasks import strength
 
 _WORD = re.compile(r"[^\W_]+")

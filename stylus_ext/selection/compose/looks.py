@@ -1,12 +1,26 @@
-"""A look that the prompt contradicts: a photo of a cat gets no cartoon cat."""
+"""The look that a prompt asks for, and one that it contradicts: a photo gets no cartoon cat."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from stylus_ext.core.composition import Candidate
-from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.prompt.words import content_words, entry_names, trigger_phrases
 from stylus_ext.selection.compose.checks import CHARACTERS, is_called
+
+MEDIA = """
+    art deco, art nouveau, blueprint, charcoal, charcoal drawing, claymation, coloring book,
+    cross stitch, crayon, crochet, embroidery, engraving, etching, felt, gouache, graffiti, impasto,
+    impasto painting, ink painting, ink wash, ink wash painting, isometric, knitted, lego,
+    line art, lineart, linocut, low poly, lowpoly, mosaic, oil painting, origami, paper cut,
+    papercut, pencil drawing, pencil sketch, pixel art, pixelart, silhouette, stained glass,
+    stop motion, synthwave, ukiyo e, vaporwave, vector art, voxel, voxel art, watercolor,
+    watercolor painting, woodblock print, woodcut
+"""
+LOOKS = frozenset(frozenset(content_words(look)) for look in MEDIA.split(","))
+
+SURE_OF_LOOK = 0.6
+"""Least certainty of a style whose name, trigger or tag is the look that the prompt names."""
 
 PHOTO = frozenset("photo photograph photography photorealistic".split())
 DRAWN = frozenset(
@@ -24,3 +38,17 @@ def other_look(candidate: Candidate, words: Collection[str]) -> str:
     if not drawn or is_called(candidate):
         return ""
     return f"your prompt asks for a photo, not for a {min(drawn)}"
+
+
+def is_named_look(candidate: Candidate, words: Collection[str]) -> bool:
+    """Whether it is a style for the very look that the prompt names."""
+    entry, here = candidate.entry, frozenset(words)
+    if entry.kind != "style":
+        return False
+    tags = (frozenset(content_words(tag)) for tag in entry.card.tags)
+    name = frozenset(content_words(entry.card.name))
+    phrases = (
+        *map(frozenset, (*entry_names(entry), *trigger_phrases(entry))),
+        *filter(name.intersection, tags),
+    )
+    return any(phrase <= here and phrase in LOOKS for phrase in phrases)

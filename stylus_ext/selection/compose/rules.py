@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -13,11 +13,9 @@ from stylus_ext.core.composition import Candidate, Candidates, Composition, Near
 from stylus_ext.core.family import ANY, UNKNOWN, display_name, is_partial, needs, partly
 from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.words import words
-from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import (
     CHARACTERS,
     is_called,
-    is_coined,
     is_mentioned,
     is_requested_tool,
     misfit,
@@ -25,8 +23,9 @@ from stylus_ext.selection.compose.checks import (
     unrequested,
 )
 from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside, other_thing
-from stylus_ext.selection.compose.looks import other_look
+from stylus_ext.selection.compose.looks import SURE_OF_LOOK, is_named_look, other_look
 from stylus_ext.selection.compose.near_equals import shared_certainties
+from stylus_ext.selection.compose.pick_order import MAX_CONSIDERED, PickOrder
 from stylus_ext.selection.compose.tasks import (
     Tasks,
     UserAdapters,
@@ -58,9 +57,6 @@ def needed(strictness: float) -> float:
     return CALIBRATED + (STRICTEST - CALIBRATED) * (strictness - 0.5) * 2
 
 
-MAX_CONSIDERED = 60
-"""Candidates from the top that are considered."""
-
 MAX_NEAR_MISSES = 10
 MIN_REFUSED = 3
 """Near misses that the retriever refused and that are reported in any case."""
@@ -72,85 +68,8 @@ AS_GOOD = 0.6
 NEARLY_AS_SURE = 0.8
 """Least share of a pick's certainty that an alternative to it has."""
 
-USUAL_FAMILIES = ("sd1", "sdxl")
-LAST_RESORTS = ("sd2",)
-"""Families for which hardly anybody has a checkpoint."""
-
 REPORTED = 0.2
 """Least certainty of a near miss."""
-
-
-@dataclass(frozen=True, slots=True)
-class PickOrder:
-    """Order of candidates, by task, objection, limits and the number of picks left."""
-
-    places: Mapping[AdapterKey, int | None]
-    doubt: Callable[[Candidate], str]
-    limits: Selection
-    places_left: int
-
-    def sorted(self, found: Sequence[Candidate]) -> list[Candidate]:
-        """`always` first, then the leading family, then coined names, then the surest.
-
-        Equals stay in the retriever's order; an unknown family goes with every other.
-        """
-        best = found[:MAX_CONSIDERED]
-        pinned = [candidate for candidate in found if candidate.entry.edits.state == "always"]
-        rest = [candidate for candidate in best if candidate.entry.edits.state != "always"]
-        coined = {
-            self.places[candidate.key] for candidate in best if is_coined(candidate.evidence)
-        } - {None}
-        leading = self.leading_family(rest)
-
-        def order(candidate: Candidate) -> tuple[bool, bool, float, bool]:
-            family = candidate.entry.family
-            return (
-                self.limits.family == ANY and family not in (leading, UNKNOWN),
-                self.places[candidate.key] not in coined,
-                -candidate.evidence.sure,
-                is_partial(family, self.limits.family),
-            )
-
-        return pinned + sorted(rest, key=order)
-
-    def leading_family(self, candidates: Sequence[Candidate]) -> str:
-        """The family that serves the prompt best, if none is set.
-
-        That is the one with most coined names, then with most tasks, then with most of them on
-        disk, then a usual one, then the surest. Of each task the surest candidate counts.
-        """
-        if self.limits.family != ANY:
-            return ""
-        best: dict[str, dict[int | None, Candidate]] = {}
-        for candidate in candidates:
-            family, place = candidate.entry.family, self.places[candidate.key]
-            if family != UNKNOWN and not self.doubt(candidate):
-                tasks = best.setdefault(family, {})
-                tasks[place] = max(tasks.get(place, candidate), candidate, key=_value)
-        ranks = {
-            family: _family_rank(family, tasks, self.places_left) for family, tasks in best.items()
-        }
-        return max(ranks, key=ranks.__getitem__, default="")
-
-
-def _value(candidate: Candidate) -> tuple[bool, float]:
-    return is_coined(candidate.evidence), candidate.evidence.sure
-
-
-def _family_rank(
-    family: str, tasks: Mapping[int | None, Candidate], places_left: int
-) -> tuple[bool, int, int, int, bool, float]:
-    """Orders families by the candidates that serve one task each, or by None the whole prompt."""
-    places = sorted(tasks, key=lambda place: _value(tasks[place]), reverse=True)[:places_left]
-    chosen = [tasks[place] for place in places]
-    return (
-        family not in LAST_RESORTS,
-        sum(is_coined(candidate.evidence) for candidate in chosen),
-        sum(place is not None for place in places),
-        sum(candidate.entry.stem is not None for candidate in chosen),
-        family in USUAL_FAMILIES,
-        sum(candidate.evidence.sure**2 for candidate in chosen),
-    )
 
 
 class RuleComposer:
@@ -182,6 +101,7 @@ class CompositionState:
     refusals: dict[AdapterKey, str] = field(default_factory=dict)
     shared: Mapping[AdapterKey, float] = field(default_factory=dict)
     """Certainties of those that stand for several interchangeable ones."""
+    certainties: dict[AdapterKey, float] = field(default_factory=dict)
     second_best: dict[int, Candidate] = field(default_factory=dict)
     """By task the first candidate that is left out only because the task has its picks."""
 
@@ -290,9 +210,15 @@ class CompositionState:
         return self.refusals[candidate.key]
 
     def _sure(self, candidate: Candidate) -> float:
-        """A tool that is asked for is meant, however little else of the prompt its card has."""
-        sure = max(candidate.evidence.sure, self.shared.get(candidate.key, 0.0))
-        return max(sure, SURE_OF_TOOLS) if is_requested_tool(candidate, self.words) else sure
+        """What is asked for by its purpose or look is meant, whatever else its card has."""
+        if candidate.key not in self.certainties:
+            sure = max(candidate.evidence.sure, self.shared.get(candidate.key, 0.0))
+            if is_named_look(candidate, self.words):
+                sure = max(sure, SURE_OF_LOOK)
+            if is_requested_tool(candidate, self.words):
+                sure = max(sure, SURE_OF_TOOLS)
+            self.certainties[candidate.key] = sure
+        return self.certainties[candidate.key]
 
     def _full(self) -> str:
         limit = f"{_count(self.query.limits.max_adapters, 'LoRA')} (`--max-adapters`)"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.prompt.words import words
-from stylus_ext.selection.compose.looks import other_look
+from stylus_ext.selection.compose.looks import is_named_look, other_look
 from tests.fakes import make_entry
 
 
@@ -28,3 +30,24 @@ def test_what_is_named_characters_and_photos_are_not_refused() -> None:
     assert not is_refused(prompt, "Cartoonia Xolqui", named=("xolqui", "cartoonia"))
     assert not is_refused(prompt, "Mira (Anime Club)", "character")
     assert not is_refused(prompt, "Film Photography")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "facts"),
+    [
+        ("a fox, pixel art", {"name": "Harbour 16bit", "triggers": ("pixel art",)}),
+        ("an oil painting of a ship", {"name": "Oil Painting"}),
+        ("a low poly mountain", {"name": "Low Poly Nature", "tags": ("low poly",)}),
+    ],
+)
+def test_a_style_for_the_very_look_that_is_named(prompt: str, facts: dict[str, Any]) -> None:
+    candidate = Candidate(make_entry(1, kind="style", **facts), 1.0)
+    assert is_named_look(candidate, frozenset(words(prompt)))
+    assert not is_named_look(candidate, frozenset(words("a mountain fox by a ship, painted")))
+    other = Candidate(make_entry(1, kind="object", **facts), 1.0)
+    assert not is_named_look(other, frozenset(words(prompt)))
+
+
+def test_a_tag_alone_names_no_look() -> None:
+    entry = make_entry(1, "Harbour 16bit", kind="style", tags=("watercolor",))
+    assert not is_named_look(Candidate(entry, 1.0), frozenset(words("a watercolor of a fox")))

@@ -8,7 +8,7 @@ from stylus_ext.core.card import LocalFile
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.settings import Selection
-from stylus_ext.selection.compose.rules import PickOrder
+from stylus_ext.selection.compose.pick_order import PickOrder
 from tests.fakes import make_entry
 
 HERE = (LocalFile("/a.safetensors", "a", 1, 1),)
