@@ -121,10 +121,28 @@ def _capped(
 
 
 def own_weight(tags: Iterable[UserTag]) -> float:
-    """Total weight of the user's own adapters; an absent weight is 1."""
+    """Total weight of the user's own adapters; an absent weight is 1, an unreadable one 0."""
     return sum(
-        1.0 if tag.weight is None else abs(tag.weight) for tag in tags if tag.kind in ADAPTER_KINDS
+        1.0 if tag.weight is None else abs(tag.weight)
+        for tag in tags
+        if tag.kind in ADAPTER_KINDS and is_readable(tag)
     )
+
+
+def is_readable(tag: UserTag) -> bool:
+    """Whether the host can read the weights; else it loads none of the picture's adapters."""
+    items = [item for item in tag.arguments if item.count("=") != 1][:2]
+    named = dict(item.split("=") for item in tag.arguments if item.count("=") == 1)
+    items += [named[name] for name in ("te", "unet") if name in named]
+    return all(_is_number(item) for item in items)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def written(weight: float) -> str:
@@ -167,6 +185,7 @@ def write_tags(inputs: TagInputs, mask: Mask) -> Written:
     prompt = _emphasised(inputs)
     inserted = insert(prompt, _additions(inputs, prompt, on))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
+    notes += _notes_on_unreadable(inputs.prompt)
     tags = " ".join(
         f"<lora:{inputs.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
     )
@@ -180,6 +199,17 @@ def _notes_on_zeros(off: Sequence[Pick], inputs: TagInputs) -> list[Note]:
     if scaled and not strength:
         return [Note("no_strength", "No LoRA is used, since the strength is 0.")]
     return [_no_room(pick) for pick in off if pick.weight != 0]
+
+
+def _notes_on_unreadable(prompt: Prompt) -> list[Note]:
+    tags = [tag for tag in prompt.user_tags if tag.kind in ADAPTER_KINDS and not is_readable(tag)]
+    written_tags = ", ".join(dict.fromkeys(prompt.text[tag.start : tag.end] for tag in tags))
+    return [Note("unreadable_tag", f"{written_tags}: {_UNREADABLE}")] if tags else []
+
+
+_UNREADABLE = (
+    "the weight is no number, so the WebUI will load no LoRA at all. Correct or remove the tag."
+)
 
 
 def _emphasised(inputs: TagInputs) -> Prompt:

@@ -24,7 +24,7 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.core.tags import ADAPTER_KINDS, is_readable
 from stylus_ext.host import compat, infotext, options
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
@@ -225,7 +225,7 @@ def _unlisted_tags(texts: Texts) -> list[Note]:
         tag.name
         for text in written
         for tag in parse_prompt(text).user_tags
-        if tag.kind in ADAPTER_KINDS
+        if tag.kind in ADAPTER_KINDS and is_readable(tag)
     )
     if not names:
         return []

@@ -6,7 +6,6 @@ The host is imported inside functions; the fields themselves need none.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.generation import Texts
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.host.picture_facts import facts_of, not_loaded
 from stylus_ext.host.values import KINDS, PanelValues, read_values
 
 VERSION, SETTINGS, PROMPT, NEGATIVE = (
@@ -36,26 +36,6 @@ _SETTING_NAMES = (
     "diversity",
     "vary_inside_batch",
     "seed",
-)
-_NOTE_CODES = frozenset(
-    {
-        "refused",
-        "disabled",
-        "nothing_fits",
-        "mixed_batch",
-        "late",
-        "failed",
-        "unresolved",
-        "partial_index",
-        "busy",
-        "overwritten",
-        "unknown_family",
-        "unlisted",
-        "no_downloads",
-        "not_fetched",
-        "no_spending",
-        "chat_failed",
-    }
 )
 _CONFIRMING = frozenset({"corrected", "locked"})
 _HIRES = (
@@ -87,21 +67,9 @@ def settings_text(values: PanelValues) -> str:
     return " ".join(f"{name}={_word(getattr(values, name))}" for name in changed)
 
 
-_PATH = re.compile(r"""(?<![\w/:.])(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s,;]""")
-
-
-def _without_paths(text: str) -> str:
-    """Cut a text at its first path: pictures are published, and paths contain user names."""
-    found = _PATH.search(text)
-    return text if found is None else f"{text[: found.start()].rstrip()} ..."
-
-
 def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> dict[str, str]:
     """Fields that all pictures of a generation share; `KEPT` if the user confirmed the set."""
     notes = list(notes)
-    texts = " ".join(
-        dict.fromkeys(_without_paths(note.text) for note in notes if note.code in _NOTE_CODES)
-    )
     kept = " ".join(note.code for note in notes if note.code in _CONFIRMING)
     return _filled(
         {
@@ -109,7 +77,7 @@ def of_generation(values: PanelValues, family: str, notes: Iterable[Note]) -> di
             SETTINGS: settings_text(values),
             FAMILY: family,
             KEPT: kept,
-            NOTES: texts,
+            NOTES: facts_of(notes),
         }
     )
 
@@ -252,6 +220,7 @@ class AppliedGeneration:
     latest: int = 0
     boxes: tuple[Any, Any] | None = None
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    not_loaded: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
         """Write the fields of the batch's first picture; a note if our tags are gone."""
@@ -264,11 +233,30 @@ class AppliedGeneration:
                 "Another script changed the prompts after Stylus, so its LoRAs are not in them.",
             )
             self.notes.append(note)
-            self.shared[NOTES] = " ".join(filter(None, (self.shared.get(NOTES, ""), note.text)))
+            facts = self.shared.get(NOTES, ""), facts_of([note])
+            self.shared[NOTES] = " ".join(filter(None, facts))
         if not self.lost:
             self._into_saved(p, range(first, first + len(prompts)))
         forget(p.extra_generation_params)
         self.of_image(p, first)
+        return note
+
+    def after_loading(self, p: Any, number: int, size: int) -> Note | None:
+        """Take what the host did not load out of the batch's masks; a note on it."""
+        first = number * size
+        if self.lost or first >= len(self.texts.positive):
+            return None
+        tags = parse_prompt(self.texts.positive[first]).user_tags
+        names_in_prompt = {tag.name for tag in tags if tag.kind == "lora"}
+        missing = not_loaded(names_in_prompt, p.extra_generation_params.get(HASHES))
+        words = self.fields(first).get(MASK, "").split()
+        self.not_loaded |= dict.fromkeys(range(first, first + size), missing)
+        claimed = sorted(stem for stem in missing if f"+{stem}" in words)
+        if not claimed:
+            return None
+        self.of_image(p, first)
+        note = Note("not_loaded", f"The WebUI did not load {', '.join(claimed)}. Its log says why.")
+        self.notes.append(note)
         return note
 
     def _into_saved(self, p: Any, images: range) -> None:
@@ -329,12 +317,17 @@ class AppliedGeneration:
             p.prompt, p.negative_prompt = self.boxes
 
     def fields(self, image: int) -> dict[str, str]:
-        if image >= len(self.pictures):
-            return self.shared
-        own = of_picture(
-            self.pictures[image], self.texts.positive[image], self.texts.negative[image]
-        )
-        return {**self.shared, **({} if self.lost else own)}
+        fields = dict(self.shared)
+        if image < len(self.pictures) and not self.lost:
+            texts = self.texts.positive[image], self.texts.negative[image]
+            fields |= of_picture(self.pictures[image], *texts)
+        missing = {f"+{stem}" for stem in self.not_loaded.get(image, ())}
+        words = fields.get(MASK, "").split()
+        if missing.intersection(words):
+            fields[MASK] = " ".join(word for word in words if word not in missing)
+            facts = fields.get(NOTES, ""), facts_of([Note("not_loaded", "")])
+            fields[NOTES] = " ".join(filter(None, facts))
+        return _filled(fields)
 
     def _still_there(self, prompts: Sequence[str], first: int) -> bool:
         """True if each prompt has its tags; other scripts may add text."""

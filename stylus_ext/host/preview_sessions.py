@@ -248,12 +248,13 @@ class UsedAdapters:
 
 def _used(work: AppliedGeneration, image: int, seed: int) -> UsedAdapters:
     text = work.texts.positive[image]
+    missing = work.not_loaded.get(image, frozenset())
     tags = tuple(
         UsedTag(
             tag.name, 1.0 if tag.weight is None else tag.weight, *work.named.get(tag.name, ("", ""))
         )
         for tag in parse_prompt(text).user_tags
-        if tag.kind in ADAPTER_KINDS
+        if tag.kind in ADAPTER_KINDS and tag.name not in missing
     )
     if image >= len(work.pictures):
         return UsedAdapters(seed, text, tags)

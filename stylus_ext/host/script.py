@@ -26,7 +26,7 @@ _hooked_grids: list[bool] = []
 
 class StylusScript(compat.Script):
     """Hooks in the host's order: ui, setup, before_process, process, before_process_batch,
-    postprocess_image, postprocess.
+    process_batch, postprocess_image, postprocess.
     """
 
     boxes: Mapping[str, Any] = MappingProxyType({})
@@ -92,6 +92,16 @@ class StylusScript(compat.Script):
             return
         number = int(kwargs.get("batch_number", getattr(p, "iteration", 0)))
         note = work.before_batch(p, kwargs.get("prompts") or p.prompts, number, int(p.batch_size))
+        if note is not None:
+            compat.comment(p, note.text)
+
+    def process_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Compare the batch's mask with what the host has loaded by now."""
+        work = getattr(p, WORK, None)
+        if work is None:
+            return
+        number = int(kwargs.get("batch_number", getattr(p, "iteration", 0)))
+        note = work.after_loading(p, number, int(p.batch_size))
         if note is not None:
             compat.comment(p, note.text)
 

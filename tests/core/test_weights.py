@@ -81,6 +81,7 @@ def test_the_users_own_adapters_take_from_the_cap() -> None:
         ("a dog", 0.0),
         ("<lora:a:0.7> and <lyco:b:-0.5>", 1.2),
         ("<lora:a>", 1.0),
+        ("<lora:a:abc> <lora:b:0.5:x> <lora:c:te=0.3:unet=y> <lora:d:te=0.4>", 0.4),
         ("<hypernet:h:1>", 0.0),
     ],
 )

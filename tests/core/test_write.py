@@ -113,6 +113,12 @@ def test_a_pick_that_the_cap_leaves_no_room_is_named() -> None:
     assert [note.code for note in written.notes] == ["no_room"]
 
 
+def test_an_unreadable_tag_takes_no_room_and_is_named() -> None:
+    written = write_tags(sheet("a fox <lora:mine:abc>", "fox"), BOTH)
+    assert written.prompt == "a fox <lora:mine:abc> <lora:file1:0.7>"
+    assert [note.code for note in written.notes] == ["unreadable_tag"]
+
+
 def test_a_strength_of_zero_is_not_taken_for_the_cap() -> None:
     zero = with_values(Settings(), {"weights": {"strength": 0.0}})
     for prompt in ("a fox", "a fox <lora:mine:1.5>"):

@@ -237,6 +237,7 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
     )
     sheet = TagInputs(prompt, negative, composition, tags, settings)
     written = [write_tags(sheet, mask) for mask in masks]
+    notes = [*notes, *dict.fromkeys(note for one in written for note in one.notes)]
     if not picks:
         notes = [
             *notes,

@@ -16,6 +16,7 @@ HOOKS = (
     "before_process",
     "process",
     "before_process_batch",
+    "process_batch",
     "postprocess_image",
     "postprocess",
 )
@@ -197,6 +198,8 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
     if not p.prompts:
         return
     passes = [_pass(p, p.prompts, p.negative_prompts)]
+    if p.scripts is not None:
+        p.scripts.call("process_batch", p, batch_number=number, prompts=p.prompts)
     if number == 0:
         p.host.params_txt = infotext(
             p, p.all_prompts[part], p.all_negative_prompts[part], p.seeds, 0

@@ -57,7 +57,10 @@ class Options:
     """Attributes exist once they were added, and raise AttributeError before."""
 
     def __init__(self) -> None:
-        self.data: dict[str, Any] = {"sd_model_checkpoint": "tiny"}
+        self.data: dict[str, Any] = {
+            "sd_model_checkpoint": "tiny",
+            "lora_add_hashes_to_infotext": True,
+        }
         self.data_labels: dict[str, OptionInfo] = {}
 
     def __getattr__(self, name: str) -> Any:
