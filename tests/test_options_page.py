@@ -22,4 +22,4 @@ def test_the_page_of_options_is_up_to_date() -> None:
 def test_the_page_has_every_option_once() -> None:
     page = options_page()
     for option in options():
-        assert page.count(f"| `{flag(option)}` |") == 1
+        assert page.count(f" | `{flag(option)}` |") == 1

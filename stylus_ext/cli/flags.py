@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.family import listed_family
+from stylus_ext.core.option_names import name_of_option
 from stylus_ext.core.settings import Option, Settings, options
 
 PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
@@ -146,7 +147,8 @@ _PAGE_HEAD = """# Options
 STYLUS_REWRITE_DOCS=1 python install.py test tests/test_options_page.py -->
 
 Every option is a flag of the command line, a field of `settings.json` in the data folder, and an
-entry of the WebUI's settings page. In `settings.json` a field is in its group and has underscores:
+entry of the WebUI's settings: the page *Stylus* has the usual ones, *Stylus: Advanced* the others.
+In `settings.json` a field is in its group and has underscores:
 `{"selection": {"max_adapters": 2}}`. Boolean flags also have a `--no-` form.
 
 The groups from `encoder` on belong to the engine. Changing one on the settings page restarts the
@@ -162,7 +164,7 @@ def options_page() -> str:
         section = item.name
         about = " ".join((type(getattr(Settings(), section)).__doc__ or "").split())
         rows = [_row(option) for option in options() if option.section == section]
-        head = "| flag | default | values | meaning |\n|---|---|---|---|"
+        head = "| option | flag | default | values | meaning |\n|---|---|---|---|---|"
         parts.append("\n".join([f"## {section}", "", about, "", head, *rows, ""]))
     return "\n".join(parts)
 
@@ -172,4 +174,5 @@ def _row(option: Option) -> str:
     values = ", ".join(f"`{choice}`" for choice in option.choices)
     if option.low is not None:
         values = f"{option.low:g} to {option.high:g}"
-    return f"| `{flag(option)}` | {default} | {values} | {option.help} |"
+    name = name_of_option(option.section, option.name)
+    return f"| {name} | `{flag(option)}` | {default} | {values} | {option.help} |"

@@ -120,6 +120,7 @@ class Host:
                 "cmd_opts": SimpleNamespace(lora_dir=loras),
                 "state": self.state,
                 "OptionInfo": Info,
+                "OptionHTML": Info,
                 "interrogator": None,
             },
             "script_callbacks": {name: self._register(name) for name in names},

@@ -76,6 +76,10 @@ def option_info() -> Any:
     return shared.OptionInfo
 
 
+def option_heading() -> Any:
+    return shared.OptionHTML
+
+
 def add_options(section: tuple[str, str], infos: Mapping[str, Any]) -> None:
     for name, info in infos.items():
         info.section = section

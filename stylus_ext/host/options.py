@@ -1,4 +1,4 @@
-"""The WebUI's settings page, generated from `core/settings.py`.
+"""The WebUI's settings pages, generated from `core/settings.py` and `core/option_names.py`.
 
 URLs, folders and download limits cannot be set through the API (`restrict_api`); secrets are not
 options.
@@ -7,12 +7,13 @@ options.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.option_names import ADVANCED, EVERYDAY
 from stylus_ext.core.settings import (
     ENGINE_SECTIONS,
     Option,
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 PREFIX = "stylus_"
-SECTION = ("stylus", "Stylus")
+SECTION, ADVANCED_SECTION = ("stylus", "Stylus"), ("stylus_advanced", "Stylus: Advanced")
 _RESTRICTED = frozenset(
     {
         "endpoint",
@@ -43,7 +44,6 @@ _RESTRICTED = frozenset(
 _WHOLLY_RESTRICTED = frozenset(
     {"downloads", "chat", "reranking"}
 )  # what is fetched, and what is spent
-_TITLES = {"hugging_face": "Hugging Face", "chat": "Language model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,48 +52,28 @@ class HostOption:
 
     name: str
     default: bool | float | str
-    label: str
+    help: str
     low: float = 0.0
     high: float = 0.0
     restricted: bool = False
 
 
 HOST_OPTIONS = (
-    HostOption(
-        "ready_s", 60.0, "Seconds for which Generate waits until the engine is there", 0.0, 600.0
-    ),
-    HostOption("cold_s", 20.0, "Seconds for the first plan after the engine's start", 0.5, 300.0),
-    HostOption("warm_s", 2.0, "Seconds for every other plan", 0.1, 60.0),
-    HostOption(
-        "chat_s", 20.0, "Seconds more for a plan that a language model composes", 1.0, 300.0
-    ),
+    HostOption("ready_s", 60.0, "how long Generate waits for a starting engine", 0.0, 600.0),
+    HostOption("cold_s", 20.0, "for the first plan after the engine's start", 0.5, 300.0),
+    HostOption("warm_s", 2.0, "for every other plan", 0.1, 60.0),
+    HostOption("chat_s", 20.0, "for a plan that a language model composes", 1.0, 300.0),
     HostOption(
         "fetch_minutes",
         0.0,
-        "Minutes for which a picture waits for LoRAs that are fetched; 0 waits until they are"
-        " there",
+        "how long a picture waits for LoRAs that are fetched; 0 waits until they are there",
         0.0,
         600.0,
     ),
-    HostOption("inpaint_styles", False, "Inpainting: allow style and background LoRAs too"),
-    HostOption(
-        "describe",
-        False,
-        "img2img with an empty prompt: let the WebUI's interrogator describe the picture, if it is"
-        " loaded",
-    ),
-    HostOption(
-        "engine_url",
-        "",
-        "Address of a shared engine; empty starts one of this WebUI's own",
-        restricted=True,
-    ),
-    HostOption(
-        "data_folder",
-        "",
-        "Folder for Stylus' data; empty takes `stylus` in the WebUI's data folder",
-        restricted=True,
-    ),
+    HostOption("inpaint_styles", False, "otherwise only LoRAs for the masked area itself"),
+    HostOption("describe", False, "uses the WebUI's interrogator, if it is loaded"),
+    HostOption("engine_url", "", "empty starts an engine of this WebUI's own", restricted=True),
+    HostOption("data_folder", "", "empty is stylus in the WebUI's data folder", restricted=True),
 )
 
 
@@ -103,13 +83,18 @@ def name_of(option: Option) -> str:
 
 def add_page() -> None:
     """Add the options; called at script load, before the host builds its settings page."""
-    infos: dict[str, Any] = {}
-    section = ""
-    for option in options():
-        infos[name_of(option)] = _info(option, starts_section=option.section != section)
-        section = option.section
-    infos |= {PREFIX + own.name: _own_info(own) for own in HOST_OPTIONS}
-    compat.add_options(SECTION, infos)
+    by_key: dict[str, Option | HostOption] = {
+        **{f"{option.section}.{option.name}": option for option in options()},
+        **{option.name: option for option in HOST_OPTIONS},
+    }
+    for section, groups in ((SECTION, EVERYDAY), (ADVANCED_SECTION, ADVANCED)):
+        infos: dict[str, Any] = {}
+        for group in groups:
+            heading = f"{PREFIX}heading_{group.title}".replace(" ", "_").lower()
+            infos[heading] = compat.option_heading()(f"<b>{group.title}</b><br>{group.about}")
+            for key, name in group.names.items():
+                infos[PREFIX + key.replace(".", "_")] = _info(by_key[key], name)
+        compat.add_options(section, infos)
 
 
 def read_settings() -> Settings:
@@ -182,45 +167,27 @@ def _as(option: Option, value: Any) -> Any:
     return kind(value) if kind is float or value == int(value) else value
 
 
-def _info(option: Option, starts_section: bool) -> Any:
-    value, section = option.default, option.section
-    info = _option_info(
-        ", ".join(value) if isinstance(value, tuple) else value,
-        f"{option.name.replace('_', ' ').capitalize()}: {option.help}",
-        option.name in _RESTRICTED or section in _WHOLLY_RESTRICTED,
-        (option.low, option.high, 1 if isinstance(value, int) else 0.05),
-        option.choices,
-    )
-    if not starts_section:
-        return info
-    title = _TITLES.get(section, section.capitalize())
-    later = " (from the engine's next start)" if section in ENGINE_SECTIONS else ""
-    return info.info(title + later)
-
-
-def _own_info(option: HostOption) -> Any:
-    numbers = (option.low, option.high, 0.5)
-    return _option_info(option.default, option.label, option.restricted, numbers)
-
-
-def _option_info(
-    default: object,
-    label: str,
-    restricted: bool,
-    numbers: tuple[float | None, float | None, float],
-    choices: Sequence[str] = (),
-) -> Any:
+def _info(option: Option | HostOption, name: str) -> Any:
     """The host's option, with a control by the type of its default."""
-    gr = compat.gr
+    gr, value = compat.gr, option.default
     component, arguments = gr.Textbox, dict[str, Any]()
-    if choices:
-        component, arguments = gr.Dropdown, {"choices": list(choices)}
-    elif isinstance(default, bool):
+    restricted = option.restricted if isinstance(option, HostOption) else _is_restricted(option)
+    if isinstance(option, Option) and option.choices:
+        component, arguments = gr.Dropdown, {"choices": list(option.choices)}
+    elif isinstance(value, bool):
         component = gr.Checkbox
-    elif isinstance(default, (int, float)):
-        limits = zip(("minimum", "maximum", "step"), numbers, strict=True)
-        component, arguments = gr.Slider, dict(limits)
-    return compat.option_info()(default, label, component, arguments, restrict_api=restricted)
+    elif isinstance(value, (int, float)):
+        fine = 0.05 if isinstance(option, Option) else 0.5
+        step = 1 if isinstance(value, int) else fine
+        component = gr.Slider
+        arguments = {"minimum": option.low, "maximum": option.high, "step": step}
+    text = ", ".join(value) if isinstance(value, tuple) else value
+    info = compat.option_info()(text, name, component, arguments, restrict_api=restricted)
+    return info.info(option.help.replace("`", ""))
+
+
+def _is_restricted(option: Option) -> bool:
+    return option.name in _RESTRICTED or option.section in _WHOLLY_RESTRICTED
 
 
 def limits(leaf: str) -> tuple[float, float]:

@@ -210,6 +210,8 @@ def test_callbacks_options_and_the_grid(source: Path) -> None:
     assert names[1:5] == ["default", "label", "component", "component_args"]
     assert "restrict_api" in names
     assert "info" in functions(class_of(tree(source, "modules/options.py"), "OptionInfo"))
+    heading = functions(class_of(tree(source, "modules/options.py"), "OptionHTML"))["__init__"]
+    assert [argument.arg for argument in heading.args.args] == ["self", "text"]
     assert "image_grid_callback" in (source / "modules/images.py").read_text("utf-8")
 
 

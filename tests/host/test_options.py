@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,21 @@ HOST_ONLY = {
 }
 
 
+def on_page(stage: Stage) -> dict[str, Any]:
+    """Our options, without the headings between them."""
+    labels = stage.host.opts.data_labels
+    return {
+        name: info
+        for name, info in labels.items()
+        if name.startswith("stylus") and not info.do_not_save
+    }
+
+
 def test_every_setting_has_its_option_and_there_are_no_others(stage: Stage) -> None:
     wanted = {f"stylus_{option.section}_{option.name}" for option in options()} | {
         f"stylus_{name}" for name in HOST_ONLY
     }
-    assert {name for name in stage.host.opts.data_labels if name.startswith("stylus")} == wanted
+    assert set(on_page(stage)) == wanted
 
 
 def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
@@ -35,7 +46,7 @@ def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
         assert info.default == (
             ", ".join(option.default) if isinstance(option.default, tuple) else option.default
         )
-        assert option.help in info.label
+        assert info.comment_after == option.help.replace("`", "")
         if option.choices:
             assert tuple(info.component_args["choices"]) == option.choices
         elif not isinstance(option.default, (bool, str, tuple)):
@@ -43,6 +54,25 @@ def test_defaults_and_choices_are_the_settings(stage: Stage) -> None:
                 option.low,
                 option.high,
             )
+
+
+def test_the_first_page_has_about_ten_options_and_headings(stage: Stage) -> None:
+    labels = stage.host.opts.data_labels.values()
+    first = [info for info in labels if info.section == ("stylus", "Stylus")]
+    assert 8 <= sum(not info.do_not_save for info in first) <= 12
+    assert sum(info.do_not_save for info in first) >= 3
+    assert first[0].do_not_save
+    assert len({info.section for info in on_page(stage).values()}) == 2
+
+
+def test_no_label_is_made_from_a_variables_name(stage: Stage) -> None:
+    """Every option has a written name of its own in its section, and help beside it."""
+    for name, info in on_page(stage).items():
+        assert info.label, name
+        assert info.label[0].isupper(), name
+        assert "_" not in info.label, name
+        assert "`" not in info.comment_after, name
+        assert info.comment_after, name
 
 
 def test_urls_and_folders_cannot_be_set_through_the_api(stage: Stage) -> None:

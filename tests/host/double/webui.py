@@ -47,10 +47,19 @@ class OptionInfo:
             component_args,
         )
         self.section, self.restrict_api, self.comment_after = None, restrict_api, ""
+        self.do_not_save = False
 
     def info(self, text: str) -> OptionInfo:
         self.comment_after += text
         return self
+
+
+class OptionHTML(OptionInfo):
+    """A heading between options."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.do_not_save = True
 
 
 class Options:
@@ -70,7 +79,8 @@ class Options:
 
     def add_option(self, name: str, info: OptionInfo) -> None:
         self.data_labels[name] = info
-        self.data.setdefault(name, info.default)
+        if not info.do_not_save:
+            self.data.setdefault(name, info.default)
 
 
 class Script:
@@ -215,6 +225,7 @@ class Host:
             cmd_opts=self.cmd_opts,
             state=self.state,
             OptionInfo=OptionInfo,
+            OptionHTML=OptionHTML,
             interrogator=None,
         )
         parts = {
