@@ -25,8 +25,9 @@ from stylus_ext.environment.layout import (
     Home,
     current_keys,
     short_key,
+    torch_folder,
 )
-from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.machine import interpreter_exists, interpreter_name, python_version
 from stylus_ext.environment.pip import Pip, compile_folder
 from stylus_ext.environment.progress import BuildProgress, ProgressMeter, megabytes, write_progress
 
@@ -50,8 +51,9 @@ def remove_leftovers(home: Home) -> None:
 def remove_replaced(environment: Environment) -> list[Path]:
     """Delete folders that this environment replaces and no process uses; return them."""
     folder = environment.home.folder
-    manifests = {path.parent.name: _read(path) for path in folder.glob(f"*/{MANIFEST}")}
-    wanted = set(environment.keep) | _of_other_pythons(environment, manifests)
+    manifests = _manifests(environment.home)
+    wanted = environment.keep | _of_other_pythons(environment, manifests)
+    wanted |= _of_other_interpreters(environment, manifests)
     removed = []
     for name in sorted(manifests):
         path = folder / name
@@ -65,6 +67,10 @@ def remove_replaced(environment: Environment) -> list[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         removed.append(path)
     return removed
+
+
+def _manifests(home: Home) -> dict[str, dict[str, object]]:
+    return {path.parent.name: _read(path) for path in home.folder.glob(f"*/{MANIFEST}")}
 
 
 def _of_other_pythons(
@@ -85,6 +91,37 @@ def _of_other_pythons(
         for name, manifest in others.items()
         if manifest.get("lock") is None and manifest.get("python") in pythons
     }
+
+
+def _of_other_interpreters(
+    environment: Environment, manifests: Mapping[str, Mapping[str, object]]
+) -> set[str]:
+    """Folders of the environments that other interpreters use, with their torch."""
+    named = set(_others(environment, manifests).values())
+    folders = set(named)
+    for name in named:
+        manifest = manifests.get(name, {})
+        torch, python = manifest.get("torch"), manifest.get("python")
+        if isinstance(torch, dict):
+            folders.add(torch_folder(str(torch.get("version")), str(python)))
+    return folders
+
+
+def _others(
+    environment: Environment, manifests: Mapping[str, Mapping[str, object]]
+) -> dict[str, str]:
+    """The current environments of other interpreters that still exist.
+
+    Older versions named an interpreter by its version only. Such an entry of this version may be
+    another interpreter's, and counts while its lock is in use.
+    """
+    keys = current_keys(environment.home)
+    shared = keys.pop(python_version(), environment.key)
+    lock = manifests.get(shared, {}).get("lock")
+    if shared != environment.key and lock in environment.lock_keys:
+        keys[python_version()] = shared
+    keys.pop(interpreter_name(), None)
+    return {name: key for name, key in keys.items() if interpreter_exists(name)}
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -270,5 +307,6 @@ def _check_torch(environment: Environment) -> None:
 
 
 def _switch(environment: Environment) -> None:
-    keys = current_keys(environment.home) | {machine.python_version(): environment.key}
+    keys = _others(environment, _manifests(environment.home))
+    keys[interpreter_name()] = environment.key
     write_file(environment.home.current, json.dumps(keys))

@@ -112,8 +112,10 @@ class Environment:
     @property
     def ready(self) -> bool:
         """Whether all parts are complete and this environment is the current one."""
-        switched = current_keys(self.home).get(machine.python_version()) == self.key
-        return switched and all(part.ready for part in self.parts)
+        keys = current_keys(self.home)
+        shared = keys.get(machine.python_version())  # as named by older versions
+        is_current = keys.get(machine.interpreter_name(), shared) == self.key
+        return is_current and all(part.ready for part in self.parts)
 
     @property
     def path(self) -> list[str]:
@@ -122,7 +124,7 @@ class Environment:
 
 
 def current_keys(home: Home) -> dict[str, str]:
-    """Return the current environment of each Python that shares this folder."""
+    """Return the current environment of each interpreter that shares this folder."""
     try:
         content = json.loads(home.current.read_text(encoding="utf-8"))
         return {str(python): str(key) for python, key in content.items()}
@@ -155,15 +157,17 @@ def plan_environment(
     key = short_key(lock.text, python, name, f"{chosen.version} {chosen.reused}")
     parts = [EnvironmentPart(home.folder / key, lock)]
     if not chosen.reused:
-        parts.append(
-            EnvironmentPart(home.folder / f"torch-{chosen.version}-{python.replace('.', '')}", None)
-        )
+        parts.append(EnvironmentPart(home.folder / torch_folder(chosen.version, python), None))
     tools = EnvironmentPart(home.folder / f"t{short_key(extra.text, python, name)}", extra)
     keep = frozenset(part.folder.name for part in (*parts, tools))
     lock_keys = frozenset(short_key(listed.text) for listed in (lock, extra))
     return Environment(
         home, key, (tools, *parts) if tests else tuple(parts), chosen, keep, lock_keys
     )
+
+
+def torch_folder(version: str, python: str) -> str:
+    return f"torch-{version}-{python.replace('.', '')}"
 
 
 def short_key(*words: str) -> str:

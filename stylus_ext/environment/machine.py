@@ -163,6 +163,17 @@ def python_version() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
+def interpreter_name() -> str:
+    """Return a name that tells interpreters of one version apart, for example a venv's."""
+    return f"{python_version()} {Path(sys.prefix).resolve()}"
+
+
+def interpreter_exists(name: str) -> bool:
+    """Whether the interpreter is still there; older files name only the version."""
+    prefix = name.partition(" ")[2]
+    return not prefix or Path(prefix).is_dir()
+
+
 def platform_name(system: str = sys.platform, machine: str | None = None) -> str:
     """Return the name of the platform; refuse an unsupported one."""
     hardware = machine if machine is not None else platform.machine()

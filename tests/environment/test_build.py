@@ -19,7 +19,7 @@ from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
 from stylus_ext.environment.files import folder_users, hold_folder
 from stylus_ext.environment.layout import MANIFEST, ROOT, current_keys
-from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.machine import interpreter_name, python_version
 from stylus_ext.environment.progress import BuildProgress, read_progress
 from tests.environment.wheels import OWN, BuildFolder, bare_python, is_ready, make_wheel, options
 
@@ -35,7 +35,7 @@ def test_an_environment_is_filled_and_switched_to(shop: BuildFolder) -> None:
     assert len(folder.name) == 8
     manifest = json.loads((folder / MANIFEST).read_text())
     assert manifest["packages"] == {"stylus_tiny": "1.0"}
-    assert current_keys(shop.home) == {python_version(): environment.key}
+    assert current_keys(shop.home) == {interpreter_name(): environment.key}
     assert [one.step for one in seen][-1] == "compiling"
     assert all(one.total_mb == 2 for one in seen)
     assert list(folder.glob("__pycache__/stylus_tiny*.pyc")), (
@@ -197,14 +197,18 @@ def test_two_builders_build_once(shop: BuildFolder) -> None:
     assert shop.plan().ready
 
 
-def test_the_calling_interpreter_is_left_byte_for_byte(shop: BuildFolder, tmp_path: Path) -> None:
-    python = bare_python(tmp_path / "venv")
-    site = next((tmp_path / "venv").rglob("site-packages"))
+def python_with_pip(folder: Path) -> str:
+    python = bare_python(folder)
     where = [sys.executable, "-c", "import pip; print(pip.__file__)"]
     pip = Path(
         subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip()
     ).parent
-    shutil.copytree(pip, site / "pip")
+    shutil.copytree(pip, next(folder.rglob("site-packages")) / "pip")
+    return python
+
+
+def test_the_calling_interpreter_is_left_byte_for_byte(shop: BuildFolder, tmp_path: Path) -> None:
+    python = python_with_pip(tmp_path / "venv")
     before = _bytes_of(tmp_path / "venv")
     own_before = _listing(Path(sysconfig.get_paths()["purelib"]))
     code = (
@@ -214,8 +218,8 @@ def test_the_calling_interpreter_is_left_byte_for_byte(shop: BuildFolder, tmp_pa
         f"shop = BuildFolder(Path({str(shop.folder)!r}))\n"
         "build(shop.plan(tests=True, torch=OWN), BuildOptions(pip_extra=shop.offline))\n"
     )
+    code += "assert shop.plan(tests=True, torch=OWN).ready\n"
     subprocess.run([python, "-c", code], check=True)
-    assert shop.plan(tests=True, torch=OWN).ready
     assert len(before) > 100
     assert _bytes_of(tmp_path / "venv") == before
     build(shop.plan(), options(shop))
@@ -249,3 +253,46 @@ def test_another_python_keeps_its_environment_of_the_same_lock(shop: BuildFolder
     shop.engine_lock("2.0")
     build(shop.plan(), options(shop))
     assert not other.exists()
+
+
+BUILT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from stylus_ext.environment.build import BuildOptions, build
+from tests.environment.wheels import OWN, REUSED, BuildFolder
+shop = BuildFolder(Path({folder!r}))
+environment = shop.plan(torch={torch})
+if {builds}:
+    build(environment, BuildOptions(pip_extra=shop.offline))
+print(environment.ready)
+"""
+
+
+def test_two_interpreters_of_one_version_keep_an_environment_each(
+    shop: BuildFolder, tmp_path: Path
+) -> None:
+    """The WebUI's venv has a torch; the system's Python has none."""
+    python = python_with_pip(tmp_path / "venv")
+
+    def of_venv(torch: str, *, builds: bool) -> str:
+        code = BUILT.format(root=str(ROOT), folder=str(shop.folder), torch=torch, builds=builds)
+        done = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert of_venv("OWN", builds=True) == "True"
+    mine = shop.plan()
+    build(mine, options(shop))
+    assert is_ready(mine)
+    assert of_venv("OWN", builds=False) == "True", "neither replaces the other's"
+    assert len(current_keys(shop.home)) == 2
+    shop.engine_lock("2.0")
+    build(shop.plan(), options(shop))
+    assert not mine.parts[0].folder.exists(), "one's own replaced one goes"
+    theirs = next(key for name, key in current_keys(shop.home).items() if "venv" in name)
+    assert (shop.home.folder / theirs).is_dir()
+    shutil.rmtree(tmp_path / "venv")
+    shop.engine_lock("3.0")
+    build(shop.plan(), options(shop))
+    assert not (shop.home.folder / theirs).exists(), "its interpreter is gone"
+    assert list(current_keys(shop.home)) == [interpreter_name()]

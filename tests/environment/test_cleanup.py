@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from stylus_ext.environment.build import remove_leftovers, remove_replaced
-from stylus_ext.environment.layout import MANIFEST, short_key
-from stylus_ext.environment.machine import python_version
+from stylus_ext.environment.layout import MANIFEST, short_key, torch_folder
+from stylus_ext.environment.machine import interpreter_name, python_version
 from tests.environment.wheels import OWN, BuildFolder
 
 
@@ -65,3 +66,34 @@ def test_another_pythons_parts_of_the_same_lists_stay(shop: BuildFolder) -> None
     put(shop, "torch-2.13.0-38", python="3.8", lock=None)
     remove_replaced(environment)
     assert left(shop) == {"other001", "torch-2.13.0-39"}
+
+
+def test_what_another_interpreter_uses_stays(shop: BuildFolder, tmp_path: Path) -> None:
+    """Also from another lock, and with its torch; not if the interpreter is gone."""
+    torch = {"version": "2.13.0", "reused": False}
+    put(shop, "theirs01", python=python_version(), lock="older list", torch=torch)
+    put(shop, torch_folder("2.13.0", python_version()), python=python_version(), lock=None)
+    put(shop, "gone0001", python=python_version(), lock="older list")
+    put(shop, "mine0001", python=python_version(), lock="older list")
+    names = {
+        f"{python_version()} {tmp_path}": "theirs01",
+        f"{python_version()} {tmp_path / 'no-such-venv'}": "gone0001",
+        interpreter_name(): "mine0001",
+    }
+    shop.home.current.write_text(json.dumps(names))
+    remove_replaced(shop.plan())
+    assert left(shop) == {"theirs01", torch_folder("2.13.0", python_version())}
+
+
+def test_an_entry_by_version_alone_counts_while_its_lock_is_in_use(shop: BuildFolder) -> None:
+    """As older versions wrote it; it may be another interpreter's."""
+    environment = shop.plan()
+    put(shop, "theirs01", python=python_version(), lock=sorted(environment.lock_keys)[0])
+    put(shop, "older001", python=python_version(), lock="older list")
+    shop.home.current.write_text(json.dumps({python_version(): "theirs01"}))
+    remove_replaced(environment)
+    assert left(shop) == {"theirs01"}
+    put(shop, "older001", python=python_version(), lock="older list")
+    shop.home.current.write_text(json.dumps({python_version(): "older001"}))
+    remove_replaced(environment)
+    assert left(shop) == set()

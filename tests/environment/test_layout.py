@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from stylus_ext.core.errors import SetupProblem
+from stylus_ext.environment.build import build
 from stylus_ext.environment.layout import ROOT, default_home, default_locks, read_lock, short_key
-from stylus_ext.environment.machine import Torch, python_version
-from tests.environment.wheels import OWN, REUSED, BuildFolder, lock_text
+from stylus_ext.environment.machine import Torch, interpreter_name, python_version
+from tests.environment.wheels import OWN, REUSED, BuildFolder, is_ready, lock_text, options
 
 
 def test_the_key_follows_lock_and_torch(shop: BuildFolder) -> None:
@@ -59,6 +61,17 @@ def test_a_damaged_current_file_means_not_ready(shop: BuildFolder) -> None:
     for text in ("", "[]", "{", '"x"'):
         shop.home.current.write_text(text)
         assert not shop.plan().ready
+
+
+def test_an_environment_named_by_version_alone_is_still_current(shop: BuildFolder) -> None:
+    build(shop.plan(), options(shop))
+    environment = shop.plan()
+    shop.home.current.write_text(json.dumps({python_version(): environment.key}))
+    assert is_ready(environment)
+    shop.home.current.write_text(
+        json.dumps({python_version(): environment.key, interpreter_name(): "another1"})
+    )
+    assert not is_ready(environment)
 
 
 def test_names_are_short_for_windows() -> None:
