@@ -10,7 +10,7 @@ window.stylus.files.push({
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
 
     addTexts({
-      catalogue: "Catalogue",
+      catalogue: "LoRAs",
       search: "Search",
       searchHint: "name, trigger word, tag, description",
       family: "Base model",

@@ -361,8 +361,11 @@ window.stylus.files.push({
   startFiles();
 
   window.addEventListener("load", () => {
+    const names = new Set(waiting.map(({ name }) => name));
     for (const { name, needs } of waiting) {
-      const missing = needs.filter((one) => !started.has(one)).join(", ");
+      const unknown = needs.filter((one) => !started.has(one) && !names.has(one));
+      if (!unknown.length) continue;
+      const missing = unknown.join(", ");
       console.error(`Stylus: ${name}.js did not start; it needs ${missing}. Reload the page.`);
     }
   });

@@ -5,7 +5,7 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "job_list",
-  needs: ["core", "requests", "sections"],
+  needs: ["core", "requests", "sections", "job_results"],
   start(stylus) {
     const { addTexts, text, el, fill, button, call, attempt, say } = stylus;
 
@@ -20,7 +20,6 @@ window.stylus.files.push({
       job_discard: "Clean up",
       job_rehearse: "Dry run",
       job_import: "Import",
-      learn: "Learn from my pictures",
       noJobs: "No jobs yet.",
       waiting: "waits",
       running: "runs",
@@ -28,22 +27,36 @@ window.stylus.files.push({
       failed: "failed",
       cancelled: "was stopped",
       cancel: "Stop",
-      log: "Log",
+      log: "Details",
       left: "about {seconds} s left",
       of: "{done} of {total}",
       progressOf: "Progress of {name}",
       started: "Started: {name}.",
       stopping: "Stopping ...",
-      estimated: "about",
-      spent: "spent",
-      cost: "{name}: {tokens_in} tokens read, {tokens_out} written",
-      costPaid: "{name}: {tokens_in} tokens read, {tokens_out} written, ${dollars}",
-      costUnknown: "{name}: {tokens_in} tokens read, {tokens_out} written, at an unknown price",
     });
 
     const UNFINISHED = ["waiting", "running"];
     const ACTIVE_POLL_MS = 400;
     const IDLE_POLL_MS = 2000;
+
+    /** Updates the watched list at once. */
+    let refreshList = () => {};
+    /** @type {((job: Job) => void)[]} */
+    const endWatchers = [];
+
+    /**
+     * Registers `act`, which is called for each job that ends while the tab is visible.
+     * @param {(job: Job) => void} act
+     */
+    function onJobEnd(act) {
+      endWatchers.push(act);
+    }
+
+    /** @param {Job} job */
+    function jobTitle({ name }) {
+      const label = `job_${name}`;
+      return stylus.hasText(label) ? text(label) : name;
+    }
 
     /** @param {Job} job */
     const isUnfinished = (job) => UNFINISHED.includes(job.state);
@@ -56,7 +69,8 @@ window.stylus.files.push({
      */
     async function startJob(line, name, payload = {}) {
       const job = await attempt(line, () => call("start", { name, payload }));
-      if (job) say(line, "started", { name: text(payload.learn ? "learn" : `job_${name}`) });
+      if (job) say(line, "started", { name: jobTitle(job) });
+      refreshList();
       return job;
     }
 
@@ -76,49 +90,10 @@ window.stylus.files.push({
       return now;
     }
 
-    /**
-     * What a language model takes for the work, or took.
-     * @param {"estimated" | "spent"} name
-     * @param {Cost} cost
-     */
-    function describeCost(name, { tokens_in, tokens_out, cost }) {
-      const tokens = {
-        name: text(name),
-        tokens_in: tokens_in.toLocaleString(),
-        tokens_out: tokens_out.toLocaleString(),
-      };
-      if (cost === null) return text("costUnknown", tokens);
-      if (cost === 0) return text("cost", tokens);
-      return text("costPaid", { ...tokens, dollars: cost.toFixed(cost < 0.1 ? 4 : 2) });
-    }
-
-    /**
-     * One field of a job's result as lines.
-     * @param {string} name
-     * @param {any} value
-     * @returns {string[]}
-     */
-    function describeField(name, value) {
-      if (name === "notes") return value.map((/** @type {Note} */ note) => note.text);
-      if (["skipped", "reasons"].includes(name) && value) {
-        return Object.entries(value).map(([reason, count]) => `${reason}: ${count}`);
-      }
-      if (name === "failed" && Array.isArray(value)) {
-        return value.map((failure) => failure.text || JSON.stringify(failure));
-      }
-      if (["estimate", "spent"].includes(name)) {
-        if (!value || value.tokens_in + value.tokens_out === 0) return [];
-        return [describeCost(name === "estimate" ? "estimated" : "spent", value)];
-      }
-      const isPlain = ["number", "string", "boolean"].includes(typeof value) && value !== "";
-      return isPlain ? [`${name}: ${value}`] : [];
-    }
-
     /** @param {Job} job */
     function describeLog(job) {
       const steps = (job.log || []).map((entry) => `${entry.after_s} s: ${entry.text}`);
-      const result = Object.entries(job.result || {});
-      return [...steps, ...result.flatMap(([name, value]) => describeField(name, value))];
+      return [...steps, ...stylus.jobNotes(job)];
     }
 
     /** @param {Job} job */
@@ -132,7 +107,7 @@ window.stylus.files.push({
         }
         if (job.eta_s !== null) parts.push(text("left", { seconds: Math.round(job.eta_s) }));
       }
-      parts.push(job.error);
+      parts.push(job.error, ...stylus.jobResult(job));
       return parts.filter(Boolean).join(" · ");
     }
 
@@ -144,8 +119,7 @@ window.stylus.files.push({
      * @param {() => void} refresh
      */
     function makeRow(job, line, refresh) {
-      const label = `job_${job.name}`;
-      const title = stylus.hasText(label) ? text(label) : job.name;
+      const title = jobTitle(job);
       const state = el("span", { class: "stylus-job-state" });
       const step = el("span", { class: "stylus-hint" });
       const bar = el("progress", {
@@ -199,10 +173,9 @@ window.stylus.files.push({
      * @param {HTMLElement} place
      * @param {HTMLElement} line for messages
      * @param {HTMLElement} list
-     * @param {(job: Job) => void} ended called for each job that ends meanwhile
-     * @returns {() => void} updates the list at once
+     * @param {(unfinished: number, ended: Job[]) => void} changed
      */
-    function watchJobs(place, line, list, ended = () => undefined) {
+    function watchJobs(place, line, list, changed) {
       /** @type {Map<string, boolean>} */
       const unfinished = new Map();
       /** @type {Map<string, ReturnType<typeof makeRow>>} */
@@ -226,10 +199,10 @@ window.stylus.files.push({
 
       /** @param {Job[]} jobs */
       function show(jobs) {
-        for (const job of jobs) {
-          if (unfinished.get(job.id) && !isUnfinished(job)) ended(job);
-          unfinished.set(job.id, isUnfinished(job));
-        }
+        const ended = jobs.filter((job) => unfinished.get(job.id) && !isUnfinished(job));
+        for (const job of jobs) unfinished.set(job.id, isUnfinished(job));
+        for (const job of ended) endWatchers.forEach((act) => act(job));
+        changed(jobs.filter(isUnfinished).length, ended);
         if (!jobs.length) {
           rows.clear();
           fill(list, el("li", {}, text("noJobs")));
@@ -250,10 +223,10 @@ window.stylus.files.push({
         while (list.children.length > newestFirst.length) list.lastElementChild?.remove();
       }
 
+      refreshList = refresh;
       refresh();
-      return refresh;
     }
 
-    return { startJob, followJob, watchJobs, describeCost };
+    return { startJob, followJob, watchJobs, onJobEnd, jobTitle };
   },
 });

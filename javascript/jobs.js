@@ -1,5 +1,5 @@
 // @ts-check
-/* Jobs section: long work of the engine that the user can start, and the list of jobs. */
+/* Section of Setup: long work of the engine that the user can start. */
 "use strict";
 
 window.stylus ??= { files: [] };
@@ -10,10 +10,11 @@ window.stylus.files.push({
     const { addTexts, text, el, fill, button, field, call, attempt, say } = stylus;
 
     addTexts({
-      jobs: "Jobs",
+      work: "Update and extend",
       startOne: "Start",
       index: "Read my LoRAs",
       indexHint: "Reads the WebUI's LoRA folders. Nothing leaves this machine.",
+      learn: "Learn from my pictures",
       learnHint: "Reads the prompts of the WebUI's pictures. Nothing leaves this machine.",
       identify: "Identify by hash",
       identifyHint:
@@ -44,23 +45,13 @@ window.stylus.files.push({
 
     /** @param {HTMLElement} place */
     function draw(place) {
-      const line = stylus.statusLine({ id: "stylus_jobs_line" });
-      const list = el("ul", {
-        class: "stylus-list",
-        id: "stylus_jobs",
-        "aria-label": text("jobs"),
-      });
-      const refresh = stylus.watchJobs(place, line, list);
+      const line = stylus.statusLine({ id: "stylus_work_line" });
 
       /**
        * @param {string} name
        * @param {JobPayload} payload
        */
-      async function start(name, payload) {
-        const job = await stylus.startJob(line, name, payload);
-        refresh();
-        return job;
-      }
+      const start = (name, payload) => stylus.startJob(line, name, payload);
 
       /**
        * A box with a job to start: a label, a hint, controls, and the button.
@@ -182,11 +173,9 @@ window.stylus.files.push({
           refine,
         ),
         line,
-        list,
       );
-      return refresh;
     }
 
-    stylus.sections.jobs = { label: "jobs", draw };
+    stylus.sections.jobs = { label: "work", draw };
   },
 });

@@ -1,5 +1,5 @@
 // @ts-check
-/* Overview section: the first steps of a new user, and the user's LoRAs by base model. */
+/* Section of Setup: the first steps of a new user, and the user's LoRAs by base model. */
 "use strict";
 
 window.stylus ??= { files: [] };
@@ -10,8 +10,7 @@ window.stylus.files.push({
     const { addTexts, text, el, fill, button, call, attempt } = stylus;
 
     addTexts({
-      overview: "Overview",
-      yoursHead: "Your LoRAs",
+      overview: "Your LoRAs",
       byFamily: "By base model",
       familyName: "Base model",
       onDiskCount: "On disk",
@@ -21,7 +20,6 @@ window.stylus.files.push({
       unidentified: "{number} files are not identified",
       noMetadata: "{number} LoRAs on disk have no metadata",
       duplicates: "{number} files are duplicates",
-      refinedCount: "{number} of {all} descriptions are refined",
       identifyAsk: "Identify {number} by hash",
       identifyConsent:
         "This sends the SHA256 of {number} files, and of the tensors of those unknown, to Civitai. Nothing else is sent. Continue?",
@@ -34,10 +32,9 @@ window.stylus.files.push({
     /** @param {Overview["families"]} families */
     function drawFamilies(families) {
       const heads = ["familyName", "onDiskCount", "inCatalogue"];
-      return el(
+      const table = el(
         "table",
         { class: "stylus-table", id: "stylus_families" },
-        el("caption", {}, text("byFamily")),
         el(
           "thead",
           {},
@@ -61,15 +58,15 @@ window.stylus.files.push({
           ),
         ),
       );
+      return el("details", {}, el("summary", {}, text("byFamily")), table);
     }
 
     /** @param {Overview} overview */
-    function drawCounts({ unnamed, bare, duplicates, refined, entries }) {
+    function drawCounts({ unnamed, bare, duplicates }) {
       const counts = [
         unnamed ? text("unidentified", { number: unnamed }) : text("allIdentified"),
         text("noMetadata", { number: bare }),
         text("duplicates", { number: duplicates }),
-        text("refinedCount", { number: refined, all: entries }),
       ];
       return el(
         "ul",
@@ -82,17 +79,14 @@ window.stylus.files.push({
     function draw(place) {
       const line = stylus.statusLine({ id: "stylus_overview_line" });
       const overview = el("div", { id: "stylus_overview" });
-      const list = el("ul", { class: "stylus-list", "aria-label": text("jobs") });
-      fill(place, line, overview, list);
-      const refreshJobs = stylus.watchJobs(place, line, list, show);
+      fill(place, line, overview);
+      stylus.onJobEnd(show);
 
       /**
        * @param {string} name
        * @param {JobPayload} [payload]
        */
-      async function start(name, payload) {
-        if (await stylus.startJob(line, name, payload)) refreshJobs();
-      }
+      const start = (name, payload) => stylus.startJob(line, name, payload);
 
       /**
        * Asks before anything is sent to Civitai.
@@ -133,7 +127,6 @@ window.stylus.files.push({
         };
         fill(
           overview,
-          el("h4", {}, text("yoursHead")),
           !families.some(({ on_disk }) => on_disk > 0) && el("p", {}, text("nothingHere")),
           drawCounts(answer),
           el(
@@ -154,10 +147,7 @@ window.stylus.files.push({
       }
 
       show();
-      return () => {
-        show();
-        refreshJobs();
-      };
+      return show;
     }
 
     stylus.sections.overview = { label: "overview", draw };

@@ -10,7 +10,7 @@ window.stylus.files.push({
     const { addTexts, text, el, fill, button, call, attempt } = stylus;
 
     addTexts({
-      status: "Status",
+      status: "Status and privacy",
       again: "Refresh",
       wake: "Start the engine",
       stylusVersion: "Stylus",
@@ -30,7 +30,7 @@ window.stylus.files.push({
       fetchingOn: "on",
       fetchingOff: "off",
       loraFolders: "LoRA folders",
-      leaves: "What leaves this machine",
+      leaves: "Privacy: what leaves this machine",
       leavesNothing: "Nothing.",
       onRequest: "What is sent when you ask for it",
       notes: "Notes",

@@ -25,6 +25,7 @@ window.stylus.files.push({
       wouldGo: "These would be deleted: {names} ({size}).",
       nothingGoes: "Nothing would be deleted.",
       gone: "{number} files were deleted, {size}.",
+      goneOne: "1 file was deleted, {size}.",
       cleanHint:
         "Deletes files that Stylus downloaded, unused for so many days and not marked as always.",
     });
@@ -132,7 +133,8 @@ window.stylus.files.push({
           say(line, "wouldGo", { names, size });
           allowDeletion(true);
         } else {
-          say(line, "gone", { number: discarded.length, size });
+          const one = discarded.length === 1;
+          say(line, one ? "goneOne" : "gone", { number: discarded.length, size });
         }
         show();
       }

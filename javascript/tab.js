@@ -4,13 +4,13 @@
 
 {
   /** The sections in the order of their tabs; each has a file of its own. */
-  const SECTIONS = ["catalogue", "jobs", "overview", "recipes", "storage", "keys", "status"];
+  const SECTIONS = ["catalogue", "recipes", "setup"];
 
   window.stylus ??= { files: [] };
   window.stylus.files.push({
     name: "tab",
-    needs: ["core", "sections", ...SECTIONS],
-    start({ addTexts, text, el, fill, mount, whenVisible, sections }) {
+    needs: ["core", "sections", "job_drawer", ...SECTIONS],
+    start({ addTexts, text, el, fill, mount, whenVisible, sections, drawJobDrawer }) {
       addTexts({ sections: "Sections of Stylus" });
 
       /** @param {string} name */
@@ -96,6 +96,7 @@
           tabs[next]?.head.focus();
         }
 
+        const jobs = drawJobDrawer();
         const list = el(
           "div",
           { role: "tablist", class: "stylus-parts", aria: { label: text("sections") } },
@@ -103,10 +104,13 @@
         );
         fill(
           place,
-          list,
+          el("div", { class: "stylus-top" }, list, jobs.nodes),
           tabs.map(({ panel }) => panel),
         );
-        whenVisible(place, () => show(0));
+        whenVisible(place, () => {
+          show(0);
+          jobs.watch();
+        });
       }
 
       mount("tab", drawTab);

@@ -121,9 +121,18 @@ interface Stylus {
     place: HTMLElement,
     line: HTMLElement,
     list: HTMLElement,
-    ended?: (job: Job) => void,
-  ): () => void;
+    changed: (unfinished: number, ended: Job[]) => void,
+  ): void;
+  onJobEnd(act: (job: Job) => void): void;
+  jobTitle(job: Job): string;
+
+  // job_results.js
+  jobResult(job: Job): string[];
+  jobNotes(job: Job): string[];
   describeCost(name: "estimated" | "spent", cost: Cost): string;
+
+  // job_drawer.js
+  drawJobDrawer(): { nodes: Node[]; watch(): void };
 
   // adapter.js
   drawAdapter(place: HTMLElement, entry: EntryDetails, events: AdapterEvents): void;

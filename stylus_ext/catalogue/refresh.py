@@ -41,9 +41,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """Counts of a refresh."""
+    """Counts of a refresh; `added` are files that were not known before."""
 
     written: int = 0
+    added: int = 0
     gone: int = 0
     united: int = 0
     vectors: int = 0
@@ -67,10 +68,12 @@ class RefreshCatalogue:
             done, joined = self.take([sighting for sighting in batch if sighting.card is not None])
             written, united = written + done, united + joined
             progress.report(f"reading {source.name}", written)
-        gone = source.gone(self._store.files())
+        now = self._store.files()
+        gone = source.gone(now)
         self.forget(gone)
         logger.info("%s: %d cards written, %d notes", source.name, written, len(notes))
-        return Refreshed(written=written, gone=len(gone), united=united, notes=tuple(notes))
+        added = len(now.keys() - known.keys())
+        return Refreshed(written, added, len(gone), united, notes=tuple(notes))
 
     def take(self, sightings: Sequence[Sighting]) -> tuple[int, int]:
         """Store cards and their files; returns the counts of cards and of merged entries."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 NSFW = "shady_figure"
+PARTS = ("catalogue", "recipes", "setup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,18 @@ class OwnTab:
         return self.page.locator(f"#stylus_head_{name}")
 
     def turn_to(self, name: str) -> Locator:
-        self.head(name).click()
+        """A part of the tab, or a section of Setup."""
+        self.head(name if name in PARTS else "setup").click()
         return self.page.locator(f"#stylus_part_{name}")
+
+    def open_jobs(self) -> None:
+        if not self.part("job_drawer").is_visible():
+            self.part("jobs_open").click()
+        self.part("job_drawer").wait_for(state="visible")
+
+    def close_jobs(self) -> None:
+        self.part("jobs_close").click()
+        self.part("job_drawer").wait_for(state="hidden")
 
     def part(self, name: str) -> Locator:
         return self.page.locator(f"#stylus_{name}")

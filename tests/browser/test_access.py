@@ -17,11 +17,10 @@ from tests.browser.chromium import (
     eventually,
     visit,
 )
-from tests.browser.own_tab import Desk, OwnTab
+from tests.browser.own_tab import PARTS, Desk, OwnTab
 from tests.browser.running import Running
 from tests.browser.test_preview import PROMPT, Accordion
 
-PARTS = ("catalogue", "jobs", "overview", "recipes", "storage", "keys", "status")
 # Whatever can be operated, and has no name that somebody who does not see it could hear.
 NAMELESS = """() => [...document.querySelectorAll('#stylus_tab_mount :is(button, input, select, textarea, a[href], progress)')]
     .filter(one => !(one.getAttribute('aria-label') || '').trim() && !(one.labels && one.labels.length) && !one.textContent.trim())

@@ -92,7 +92,7 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(
     identified, learnt = kept.link.call("GET", "/v1/jobs")["jobs"][-2:]
     assert identified["name"] == "identify"
     done = finished(kept.link, str(learnt["id"]))
-    assert (done["name"], done["state"]) == ("index", "done"), done
+    assert (done["name"], done["state"]) == ("learn", "done"), done
     assert done["result"]["learned"] == 1
     assert "a corgi in deep snow" in str(kept.entry("corgi_dog")["examples"])
 
@@ -251,7 +251,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
         tab.wait_for("storage_line", "These would be deleted: zebra.safetensors")
         assert file.exists()
         tab.part("storage_clean").click()
-        tab.wait_for("storage_line", "1 files were deleted")
+        tab.wait_for_message("storage_line", "goneOne")
         assert not file.exists()
         tab.wait_for("storage", "No downloads yet.")
     assert kept.link.call("POST", "/v1/storage", {})["files"] == []

@@ -143,7 +143,9 @@ def done(planner: Desk, tab: OwnTab, press: str) -> Locator:
     number = str(planner.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
     assert finished(planner.link, number)["state"] == "done"
     row = tab.page.locator(f"#stylus_jobs [data-job='{number}'][data-state='done']")
+    tab.open_jobs()
     row.locator("summary").click()
+    tab.close_jobs()
     return row
 
 
@@ -155,12 +157,12 @@ def test_a_job_says_what_describing_would_cost_and_what_it_did(
         tab.part("refine_most").fill("2")
         chat.seen.clear()
         row = done(eloquent, tab, "estimate")
-        eventually(lambda: "wanted: 2" in row.inner_text(), tab.page)
+        eventually(lambda: "2 would be described" in row.inner_text(), tab.page)
         assert re.search(r"about: [\d,]+ tokens read, 360 written, \$0\.00\d\d", row.inner_text())
-        assert "360 written" in tab.wait_for("jobs_line", "2 adapters would be described; about: ")
+        assert "360 written" in tab.wait_for("work_line", "2 adapters would be described; about: ")
         assert chat.seen == []
         row = done(eloquent, tab, "start_refine")
-        eventually(lambda: "refined: 2" in row.inner_text(), tab.page)
+        eventually(lambda: "2 descriptions written" in row.inner_text(), tab.page)
         assert "spent: 200 tokens read, 40 written, $0.0003" in row.inner_text()
         here.picture(f"{eloquent.server.gradio}-refined")
         assert len(chat.seen) == 2

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 URL = "http://127.0.0.1/"
 SCRIPTS = sorted(path.name for path in (ROOT / "javascript").glob("*.js"))
-SECTIONS = ("catalogue", "jobs", "overview", "recipes", "storage", "keys", "status")
+SECTIONS = ("catalogue", "recipes", "setup")
 SHUFFLES = 6
 _JOB = {
     "id": "1",
@@ -203,5 +203,5 @@ def test_a_missing_script_is_named(browser: Browser) -> None:
         )
         page.goto(URL, wait_until="load")
     assert len(errors) == 1
-    assert "tab.js" in errors[0]
+    assert "setup.js" in errors[0]
     assert "keys" in errors[0]

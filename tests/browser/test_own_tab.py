@@ -43,7 +43,7 @@ def test_the_tab_shows_what_the_engine_says(server: Running, browser: Browser) -
             "#tabs > * > button:text-is('Stylus'), #tabs [role=tab]:text-is('Stylus')"
         ).first.click()
         place = here.page.locator("#stylus_tab_mount")
-        eventually(lambda: "Catalogue" in place.inner_text(), here.page)
+        eventually(lambda: "Recipes" in place.inner_text(), here.page)
     assert set(here.complaints) <= set(bare.complaints)
     assert here.outside <= bare.outside
 
@@ -54,7 +54,7 @@ def test_the_order_of_the_scripts_does_not_matter(server: Running, browser: Brow
             tab = OwnTab(here.page).open()
             tab.wait_for("found", "found")
             assert tab.head("catalogue").get_attribute("aria-selected") == "true"
-            assert here.page.locator("[data-drawn]").count() == len(TABS) + 1
+            assert here.page.locator("[data-drawn]").count() == 1 + 3 * len(TABS)
             assert [one for one in here.complaints if "stylus" in one.lower()] == []
 
 
@@ -65,10 +65,10 @@ def test_its_parts_are_turned_by_arrows_and_its_texts_may_be_in_another_language
         tab = OwnTab(here.page).open()
         tab.head("catalogue").focus()
         for key, name in (
-            ("ArrowRight", "jobs"),
-            ("End", "status"),
+            ("ArrowRight", "recipes"),
+            ("End", "setup"),
             ("ArrowRight", "catalogue"),
-            ("ArrowLeft", "status"),
+            ("ArrowLeft", "setup"),
             ("Home", "catalogue"),
         ):
             here.page.keyboard.press(key)

@@ -69,13 +69,15 @@ def test_reading_the_loras_is_a_job_with_a_log(busy: Desk, browser: Browser) -> 
         tab.turn_to("jobs")
         known = len(busy.link.call("GET", "/v1/jobs")["jobs"])
         tab.part("start_index").click()
-        tab.wait_for_message("jobs_line", "started")
+        tab.wait_for_message("work_line", "started")
         eventually(lambda: len(busy.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
         number = str(busy.link.call("GET", "/v1/jobs")["jobs"][-1]["id"])
         assert finished(busy.link, number)["state"] == "done"
         row = tab.page.locator(f"#stylus_jobs [data-job='{number}'][data-state='done']")
+        tab.open_jobs()
         row.locator("summary").click()
-        eventually(lambda: "written: 1" in row.inner_text(), tab.page)
+        eventually(lambda: "1 new LoRA" in row.inner_text(), tab.page)
+        eventually(lambda: "1 new LoRA" in tab.part("job_news").inner_text(), tab.page)
         assert "reading your LoRA folders" in row.inner_text()
         here.picture(f"{busy.server.gradio}-jobs")
     assert busy.entry("late_comer")["stem"] == "late_comer"
@@ -92,8 +94,9 @@ def test_a_reload_finds_what_runs_and_a_click_stops_it(
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "running", tab.page)
         here.page.reload()
         tab.open()
-        tab.turn_to("jobs")
-        eventually(lambda: job(tab, "sync").get_attribute("data-state") == "running", tab.page)
+        eventually(lambda: tab.part("job_count").inner_text() == "1", tab.page)
+        tab.open_jobs()
+        assert job(tab, "sync").get_attribute("data-state") == "running"
         assert (
             job(tab, "sync").locator("progress").get_attribute("aria-label")
             == "Progress of Search online"
@@ -112,7 +115,7 @@ def test_what_civitai_has_is_in_the_catalogue_afterwards(
         tab.turn_to("jobs")
         tab.part("sync_most").fill("50")
         tab.part("start_sync").click()
-        tab.wait_for_message("jobs_line", "started")
+        tab.wait_for_message("work_line", "started")
         eventually(lambda: job(tab, "sync").get_attribute("data-state") == "done", tab.page)
         tab.part("start_identify").click()
         eventually(lambda: job(tab, "identify").get_attribute("data-state") == "done", tab.page)
@@ -222,7 +225,7 @@ def test_strangers_start_nothing(busy: Desk, browser: Browser) -> None:
         with own_tab(busy, browser) as (tab, _):
             tab.turn_to("jobs")
             tab.part("start_sync").click()
-            tab.wait_for("jobs_line", "without a password")
+            tab.wait_for("work_line", "without a password")
     finally:
         busy.server.flag("listen", False)
     wrong: list[dict[str, Any]] = [

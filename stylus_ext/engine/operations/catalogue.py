@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stylus_ext.engine.stylus import UserData
 
 _LONGEST = 300
+_REFRESHED = ("written", "added", "gone", "united", "vectors")
 _HUGGING_FACE = "huggingface.co"
 
 
@@ -122,15 +123,13 @@ def index(
     request: IndexInput,
     progress: Progress,
 ) -> dict[str, Any]:
-    counts = dict.fromkeys(("written", "gone", "united", "learned", "hashed", "vectors"), 0)
+    counts = dict.fromkeys((*_REFRESHED, "learned", "hashed"), 0)
     notes: list[Note] = []
     for folder in request.learn:
         checked_folder(folder, PICTURE_FOLDER)  # reports a mistake before a long reading
     if request.lora_dirs:
         refreshed = catalogue.index_folders(request.lora_dirs, progress)
-        counts |= {
-            name: getattr(refreshed, name) for name in ("written", "gone", "united", "vectors")
-        }
+        counts |= {name: getattr(refreshed, name) for name in _REFRESHED}
         notes += refreshed.notes
     if request.learn:
         judged = user_data.feedback.all(), user_data.recipes.all()

@@ -78,6 +78,7 @@ def discard(
         with catalogue.write_lock:
             catalogue.refresh.forget([file.path for file in gone])
     return {
+        "dry_run": request.dry_run,
         "discarded": [asdict(file) for file in gone],
         "kept": [asdict(file) for file in found if file.why_not],
         "used": downloads.ledger.total(),
