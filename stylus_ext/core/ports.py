@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,6 +156,10 @@ class VectorIndex(Protocol):
         ...
 
 
+Order = Literal["name", "added", "size"]
+"""Order of a listing; by date and size those on disk come first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page of search results and the total, which may be capped for text searches."""
@@ -235,7 +239,11 @@ class Store(Protocol):
 
     def remove(self, keys: Iterable[AdapterKey]) -> None: ...
 
-    def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page: ...
+    def search(
+        self, text: str, keep: Filter, offset: int = 0, limit: int = 50, order: Order = "name"
+    ) -> Page:
+        """A text puts the best matches first, whatever the order."""
+        ...
 
     def edit(self, key: AdapterKey, edits: Edits) -> Entry: ...
 

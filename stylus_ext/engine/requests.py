@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 
 from stylus_ext.core.entry import KINDS, Kind, State
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.ports import Order
 from stylus_ext.core.recipes import LONGEST_PROMPT
 from stylus_ext.core.refining import MOST_AT_ONCE, MOST_PICTURES
 from stylus_ext.core.sources import MOST_MODELS
@@ -271,6 +272,8 @@ class SearchInput(OperationInput):
 class BrowseInput(SearchInput):
     refined: bool | None = None
     bare: bool | None = None
+    order: Order = "name"
+    counts: bool = False
     limit: Whole = Field(default=40, ge=1, le=200)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,50 @@ def test_the_overview_is_recounted_after_each_change(stylus: Stylus, tmp_path: P
     assert after["states"]["never"] == 1
     assert {one["family"]: one["on_disk"] for one in after["families"]} == {"sd1": 1, "sdxl": 1}
     assert after["kinds"]["animal"] == 1
+
+
+def test_newest_and_largest_files_come_first(stylus: Stylus, tmp_path: Path) -> None:
+    folder = tmp_path / "loras"
+    for number, stem in enumerate(("mid", "old", "new")):
+        words = {"ss_output_name": stem, "comment": "x" * 1000 * number}
+        path = write_lora(folder / f"{stem}.safetensors", metadata=words, seed=20 + number)
+        age_s = {"old": 2000, "mid": 1000, "new": 0}[stem]
+        os.utime(path, (1_700_000_000 - age_s,) * 2)
+    ask(stylus, "index", lora_dirs=[str(folder)], hash=False)
+    here = {"on_disk": True}
+    assert names(ask(stylus, "browse", order="added", **here)) == ["new", "mid", "old"]
+    assert names(ask(stylus, "browse", order="size", **here)) == ["new", "old", "mid"]
+    assert names(ask(stylus, "browse", **here)) == ["mid", "new", "old"]
+    assert names(ask(stylus, "browse", order="added", offset=1, limit=1, **here)) == ["mid"]
+    assert names(ask(stylus, "browse", order="added"))[:3] == ["new", "mid", "old"]
+    with pytest.raises(InvalidInput):
+        ask(stylus, "browse", order="price")
+
+
+def test_the_index_counts_new_files(stylus: Stylus, tmp_path: Path) -> None:
+    folder = tmp_path / "loras"
+    write_lora(folder / "one.safetensors", seed=30)
+    assert ask(stylus, "index", lora_dirs=[str(folder)])["added"] == 1
+    write_lora(folder / "one.safetensors", seed=31)
+    write_lora(folder / "two.safetensors", seed=32)
+    again = ask(stylus, "index", lora_dirs=[str(folder)])
+    assert (again["added"], again["written"]) == (1, 2)
+
+
+def test_each_filter_is_counted_under_the_others(stylus: Stylus) -> None:
+    stylus.catalogue.store.write(
+        [
+            make_entry(number, f"Many {number}", kind=kind, family=family)
+            for number, (kind, family) in enumerate(
+                [("style", "sdxl"), ("pose", "sdxl"), ("style", "pony")], 10
+            )
+        ]
+    )
+    counts = ask(stylus, "browse", family="sdxl", kind="style", counts=True)["counts"]
+    assert counts["kinds"] == {"style": 1, "pose": 1}
+    assert {one["family"]: one["entries"] for one in counts["families"]}["pony"] == 1
+    assert {one["family"]: one["entries"] for one in counts["families"]}["sdxl"] == 1
+    assert counts["on_disk"] == 0
+    for kind, number in counts["kinds"].items():
+        assert ask(stylus, "browse", family="sdxl", kind=kind)["total"] == number
+    assert "counts" not in ask(stylus, "browse")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from stylus_ext.catalogue.store.codec import from_column, query, to_column
 from stylus_ext.catalogue.store.database import Database, read_meta
 from stylus_ext.catalogue.store.entries import listed_name
-from stylus_ext.core.ports import CatalogueCounts, Filter
+from stylus_ext.core.ports import CatalogueCounts, Filter, Order
 
 MOST = 5_000
 """So many are counted and can be paged through once there is a text."""
@@ -16,12 +17,27 @@ _RANKED = 1_000
 _WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
 
 
+_OF_FILES = "(SELECT max(f.{column}) FROM files f WHERE f.key = e.key) DESC, e.name, e.id"
+_ORDERS: Mapping[Order, str] = {
+    "name": "e.name, e.id",
+    "added": _OF_FILES.format(column="mtime_ns"),
+    "size": _OF_FILES.format(column="size"),
+}
+
+
 def find(
-    connection: sqlite3.Connection, text: str, keep: Filter, offset: int, limit: int
+    connection: sqlite3.Connection,
+    text: str,
+    keep: Filter,
+    offset: int,
+    limit: int,
+    order: Order = "name",
 ) -> tuple[list[str], int]:
     where, values = _kept(keep)
     if not text.strip():
-        return _listing(connection, where, values, offset, limit)
+        return _listing(
+            connection, where, values, f"{_ORDERS[order]} LIMIT {limit} OFFSET {offset}"
+        )
     found: list[str] = []
     wanted = query(text)
     if wanted:
@@ -34,7 +50,7 @@ def find(
 def _kept(keep: Filter) -> tuple[str, list[str | int]]:
     parts: list[str] = []
     values: list[str | int] = []
-    for column in ("family", "kind", "state", "on_disk", "refined", "bare"):
+    for column in _COLUMNS:
         value: str | bool | None = getattr(keep, column)
         if value is not None:
             parts.append(f"AND e.{column} = ?")
@@ -43,15 +59,15 @@ def _kept(keep: Filter) -> tuple[str, list[str | int]]:
 
 
 def _listing(
-    connection: sqlite3.Connection, where: str, values: list[str | int], offset: int, limit: int
+    connection: sqlite3.Connection, where: str, values: list[str | int], page: str
 ) -> tuple[list[str], int]:
     total = connection.execute(
         f"SELECT count(*) FROM entries e WHERE 1 {where}",  # noqa: S608
         values,
     ).fetchone()[0]
     numbers = connection.execute(
-        f"SELECT e.key FROM entries e WHERE 1 {where} ORDER BY e.name, e.id LIMIT ? OFFSET ?",  # noqa: S608
-        (*values, limit, offset),
+        f"SELECT e.key FROM entries e WHERE 1 {where} ORDER BY {page}",  # noqa: S608
+        values,
     )
     return [key for (key,) in numbers], total
 
@@ -98,9 +114,10 @@ def _by_part(
     return [key for (key,) in rows]
 
 
+_COLUMNS = ("family", "kind", "state", "on_disk", "refined", "bare")
 _ENTRIES = (
-    "SELECT family, kind, state, on_disk, refined, bare, count(*) FROM entries GROUP BY 1, 2, 3, 4,"
-    " 5, 6"
+    f"SELECT {', '.join(_COLUMNS)}, count(*) FROM entries "  # noqa: S608
+    "GROUP BY 1, 2, 3, 4, 5, 6"
 )
 _DUPLICATES = (
     "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
@@ -114,26 +131,60 @@ class CatalogueStats:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known: tuple[str, CatalogueCounts] | None = None
+        self._known: tuple[str, Sequence[_Group], CatalogueCounts] | None = None
 
     def tally(self) -> CatalogueCounts:
+        return self._counts()[2]
+
+    def facets(self, keep: Filter) -> dict[str, dict[str | bool, int]]:
+        """How many entries each value of a column has, under the filters of the other columns."""
+        wanted = [getattr(keep, column) for column in _COLUMNS]
+        counts: list[Counter[str | bool]] = [Counter() for _ in _COLUMNS]
+        for values, number in self._counts()[1]:
+            misses = [
+                place
+                for place, value in enumerate(wanted)
+                if value is not None and value != values[place]
+            ]
+            if len(misses) > 1:
+                continue
+            for place in misses or range(len(_COLUMNS)):
+                counts[place][values[place]] += number
+        return {
+            column: dict(found.most_common())
+            for column, found in zip(_COLUMNS, counts, strict=True)
+        }
+
+    def _counts(self) -> tuple[str, Sequence[_Group], CatalogueCounts]:
         with self._database.snapshot() as connection:
             revision = read_meta(connection, "revision")
             known = self._known
             if known is None or known[0] != revision:
-                known = self._known = (revision, _counted(connection))
-            return known[1]
+                groups = _groups(connection)
+                known = self._known = (revision, groups, _counted(connection, groups))
+            return known
 
 
-def _counted(connection: sqlite3.Connection) -> CatalogueCounts:
+_Group = tuple[tuple[str, str, str, bool, bool, bool], int]
+"""The values of `_COLUMNS` that some entries share, and their number."""
+
+
+def _groups(connection: sqlite3.Connection) -> list[_Group]:
+    return [
+        ((from_column(family), kind, state, bool(here), bool(refined), bool(bare)), number)
+        for family, kind, state, here, refined, bare, number in connection.execute(_ENTRIES)
+    ]
+
+
+def _counted(connection: sqlite3.Connection, groups: Sequence[_Group]) -> CatalogueCounts:
     families: Counter[str] = Counter()
     here: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     states: Counter[str] = Counter()
     refined = bare = 0
-    for family, kind, state, on_disk, is_refined, is_bare, number in connection.execute(_ENTRIES):
-        families[from_column(family)] += number
-        here[from_column(family)] += number * on_disk
+    for (family, kind, state, on_disk, is_refined, is_bare), number in groups:
+        families[family] += number
+        here[family] += number * on_disk
         kinds[kind] += number
         states[state] += number
         refined += number * is_refined

@@ -21,7 +21,7 @@ from stylus_ext.catalogue.store.side_tables import FeedbackTable, MemoryTable, R
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits, Entry, View
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.ports import Change, Filter, Page
+from stylus_ext.core.ports import Change, Filter, Order, Page
 
 
 def _column(key: AdapterKey) -> str:
@@ -239,9 +239,11 @@ class SqliteStore:
                         batch.connection, first, rows.other_keys(batch.connection, first)
                     )
 
-    def search(self, text: str, keep: Filter, offset: int = 0, limit: int = 50) -> Page:
+    def search(
+        self, text: str, keep: Filter, offset: int = 0, limit: int = 50, order: Order = "name"
+    ) -> Page:
         with self._database.snapshot() as connection:
-            keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit))
+            keys, total = search.find(connection, text, keep, max(0, offset), max(0, limit), order)
             found = rows.entries_at(connection, keys)
             with rows.decoding():
                 return Page(tuple([found[key] for key in keys]), total)

@@ -165,13 +165,32 @@ def browse(catalogue: Catalogue, pictures: CardPictures, request: BrowseInput) -
         refined=request.refined,
         bare=request.bare,
     )
-    page = catalogue.store.search(request.text, keep, request.offset, request.limit)
+    page = catalogue.store.search(request.text, keep, request.offset, request.limit, request.order)
     rows = [
         _card_json(pictures, entry)
         | {"refined": entry.description.refined, "bare": entry.card.bare}
         for entry in page.entries
     ]
-    return {"total": page.total, "entries": rows}
+    answer: dict[str, Any] = {"total": page.total, "entries": rows}
+    if request.counts:
+        answer["counts"] = _facets_json(catalogue, keep)
+    return answer
+
+
+def _facets_json(catalogue: Catalogue, keep: Filter) -> dict[str, Any]:
+    facets = catalogue.store.tallies.facets(keep)
+    families = [
+        {"family": family, "name": display_name(str(family)), "entries": number}
+        for family, number in facets["family"].items()
+    ]
+    return {
+        "families": families,
+        "kinds": facets["kind"],
+        "states": facets["state"],
+        "on_disk": facets["on_disk"].get(True, 0),
+        "bare": facets["bare"].get(True, 0),
+        "refined": facets["refined"].get(True, 0),
+    }
 
 
 def show(catalogue: Catalogue, pictures: CardPictures, request: KeyInput) -> dict[str, Any]:
