@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from stylus_ext.core.composition import Candidate
+from stylus_ext.core.prompt.english import english_words
 from stylus_ext.core.prompt.words import content_words, entry_names, trigger_phrases
-from stylus_ext.selection.compose.checks import CHARACTERS, is_called
+from stylus_ext.selection.compose.checks import (
+    ATTRIBUTES,
+    CHARACTERS,
+    identity,
+    is_called,
+    unrequested,
+)
+
+PHOTO = frozenset("photo photograph photography photorealistic".split())
+DRAWN = frozenset(
+    """anime cartoon cartoonish chibi claymation comic drawing drawn illustration inked lineart
+    manga painting pixel pixelart sketch toon vector watercolor""".split()
+)
 
 MEDIA = """
     art deco, art nouveau, blueprint, charcoal, charcoal drawing, claymation, coloring book,
@@ -19,14 +32,13 @@ MEDIA = """
 """
 LOOKS = frozenset(frozenset(content_words(look)) for look in MEDIA.split(","))
 
+LOOK_WORDS = frozenset[str]().union(*LOOKS) | DRAWN | PHOTO
+
+SURE_OF_UNNAMED = 0.8
+"""Least certainty of a style that shares no word with the prompt."""
+
 SURE_OF_LOOK = 0.6
 """Least certainty of a style whose name, trigger or tag is the look that the prompt names."""
-
-PHOTO = frozenset("photo photograph photography photorealistic".split())
-DRAWN = frozenset(
-    """anime cartoon cartoonish chibi claymation comic drawing drawn illustration inked lineart
-    manga painting pixel pixelart sketch toon vector watercolor""".split()
-)
 
 
 def other_look(candidate: Candidate, words: Collection[str]) -> str:
@@ -38,6 +50,19 @@ def other_look(candidate: Candidate, words: Collection[str]) -> str:
     if not drawn or is_called(candidate):
         return ""
     return f"your prompt asks for a photo, not for a {min(drawn)}"
+
+
+def unrequested_style(candidate: Candidate, words: Collection[str], *, is_caption: bool) -> str:
+    """Why a style is not asked for: nothing of it is named, or in a caption one ordinary word."""
+    entry, evidence = candidate.entry, candidate.evidence
+    if entry.kind != "style" or is_named_look(candidate, words):
+        return ""
+    shared = identity(entry).intersection(words) - ATTRIBUTES
+    called = {*evidence.named, *content_words(evidence.trigger)}
+    is_ordinary = called <= english_words().keys() and called.isdisjoint(LOOK_WORDS)
+    by_one_word = is_caption and len(called) == 1 and is_ordinary and len(shared) <= 1
+    is_unnamed = not called and not shared and evidence.sure < SURE_OF_UNNAMED
+    return unrequested(entry) if by_one_word or is_unnamed else ""
 
 
 def is_named_look(candidate: Candidate, words: Collection[str]) -> bool:

@@ -12,6 +12,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Candidates, Composition, NearMiss, Pick, Task
 from stylus_ext.core.family import ANY, UNKNOWN, display_name, is_partial, needs, partly
 from stylus_ext.core.ports import Query
+from stylus_ext.core.prompt.phrases import EVEN, tag_likeness
 from stylus_ext.core.prompt.words import words
 from stylus_ext.selection.compose.checks import (
     CHARACTERS,
@@ -23,7 +24,12 @@ from stylus_ext.selection.compose.checks import (
     unrequested,
 )
 from stylus_ext.selection.compose.everyday import everyday_refusal, is_inside, other_thing
-from stylus_ext.selection.compose.looks import SURE_OF_LOOK, is_named_look, other_look
+from stylus_ext.selection.compose.looks import (
+    SURE_OF_LOOK,
+    is_named_look,
+    other_look,
+    unrequested_style,
+)
 from stylus_ext.selection.compose.near_equals import shared_certainties
 from stylus_ext.selection.compose.pick_order import MAX_CONSIDERED, PickOrder
 from stylus_ext.selection.compose.tasks import (
@@ -91,6 +97,7 @@ class CompositionState:
     own: UserAdapters
     tasks: Tasks
     places_left: int
+    is_caption: bool
     family: str = ""
     """The family of the first pick, or of the user's own adapter."""
     styles: int = 0
@@ -112,7 +119,9 @@ class CompositionState:
         free = tasks_of(candidates.spans) if tasks is None else tasks
         marked = mark_taken(free, candidates.found, user_tags(query), query.names)
         places_left = max(0, query.limits.max_adapters - len(own.names))
-        state = cls(query, candidates, _words_of(query.prompt.text), own, marked, places_left)
+        is_caption = tag_likeness(query.prompt) < EVEN
+        here = _words_of(query.prompt.text)
+        state = cls(query, candidates, here, own, marked, places_left, is_caption)
         for candidate in candidates.found:
             if own.has(candidate.entry):
                 state.styles += candidate.entry.kind == "style"
@@ -196,7 +205,9 @@ class CompositionState:
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate itself, whatever else is picked."""
         least = needed(self.query.limits.strictness)
-        reason = self._refusal(candidate)
+        reason = self._refusal(candidate) or unrequested_style(
+            candidate, self.words, is_caption=self.is_caption
+        )
         return reason or (uncertain(candidate, least) if self._sure(candidate) < least else "")
 
     def _refusal(self, candidate: Candidate) -> str:

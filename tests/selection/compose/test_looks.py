@@ -8,7 +8,7 @@ import pytest
 
 from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.prompt.words import words
-from stylus_ext.selection.compose.looks import is_named_look, other_look
+from stylus_ext.selection.compose.looks import is_named_look, other_look, unrequested_style
 from tests.fakes import make_entry
 
 
@@ -51,3 +51,22 @@ def test_a_style_for_the_very_look_that_is_named(prompt: str, facts: dict[str, A
 def test_a_tag_alone_names_no_look() -> None:
     entry = make_entry(1, "Harbour 16bit", kind="style", tags=("watercolor",))
     assert not is_named_look(Candidate(entry, 1.0), frozenset(words("a watercolor of a fox")))
+
+
+def style_reason(
+    prompt: str, name: str, named: tuple[str, ...] = (), sure: float = 0.7, *, caption: bool = True
+) -> str:
+    candidate = Candidate(make_entry(1, name, kind="style"), 1.0, Evidence(sure=sure, named=named))
+    return unrequested_style(candidate, frozenset(words(prompt)), is_caption=caption)
+
+
+def test_an_ordinary_word_of_a_caption_asks_for_no_style() -> None:
+    assert style_reason("a woman with a matrix", "Matrix", ("matrix",))
+    assert not style_reason("matrix, 1girl, solo", "Matrix", ("matrix",), caption=False)
+    assert not style_reason("a watercolor of a ship", "Watercolor", ("watercolor",))
+    assert not style_reason("a xolqui of a ship", "Xolqui", ("xolqui",))
+
+
+def test_a_style_that_shares_no_word_must_be_surer() -> None:
+    assert style_reason("a woman with a machine", "Mech Style")
+    assert not style_reason("a woman with a machine", "Mech Style", sure=0.9)
