@@ -217,22 +217,21 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any
 
 
 def _load(stylus: Stylus) -> None:
-    """Loads a local encoder, and all that the first plan needs, unless vectors are to be made
-    first.
-    """
+    """Loads all that plans by words need; `_prepare` loads a local encoder behind them."""
     if stylus.settings.encoder.endpoint:
         return  # nothing leaves the machine before the first plan
-    catalogue = stylus.catalogue
+    stylus.catalogue.questions.defer()
     try:
-        catalogue.embedder.embed(["a first text"])
-        if catalogue.embed.is_current():
+        if stylus.catalogue.embed.is_current():
             stylus.warm()
     except Unavailable as error:
         logger.warning("the engine starts without its encoder: %s", error)
 
 
 def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
-    """Brings the starter catalogue and its vectors up to date, then loads what plans need."""
+    """Loads the encoder, brings the catalogue and its vectors up to date, then warms up."""
+    progress.report("loading the encoder", 0)
+    stylus.catalogue.questions.load()
     stylus.catalogue.prepare(progress)
     progress.report("warming up", 0)
     stylus.warm()

@@ -137,10 +137,12 @@ class Planner:
         """Ask for the texts of one generation.
 
         `waits` is for the page, where the user sees why it takes longer; an API call has the time
-        of a first plan for all of it.
+        of a first plan for all of it. So has the page once an engine has planned: then one that is
+        not ready has been lost.
         """
         for_others = timeouts.warm_s * (request.texts.distinct_prompts() - 1)
-        until = time.monotonic() + (timeouts.ready_s if waits else timeouts.cold_s) + for_others
+        first = waits and self.memory.warm_pid is None
+        until = time.monotonic() + (timeouts.ready_s if first else timeouts.cold_s) + for_others
         read, self.memory.read = self.memory.read, (None, 0.0)  # until there is an answer
 
         def ask(after: int) -> GenerationAnswer:

@@ -77,6 +77,18 @@ def test_what_needs_a_click_is_not_waited_for(tmp_path: Path, state: EngineState
         planner.generation(REQUEST, Timeouts(ready_s=600), waits=True)
 
 
+def test_a_lost_engine_is_waited_for_no_longer_than_a_first_plan(tmp_path: Path) -> None:
+    """The engine planned before, and was killed in the middle of a batch."""
+    small = SmallEngine()
+    planner, _, _ = planner_with(tmp_path, small)
+    planner.generation(REQUEST, Timeouts(ready_s=600, cold_s=0.2), waits=True)
+    small.looks, small.pid = 10**9, 8
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        planner.generation(REQUEST, Timeouts(ready_s=600, cold_s=0.2), waits=True)
+    assert time.monotonic() - began < 60
+
+
 def test_the_first_plan_has_more_time_than_the_others(tmp_path: Path) -> None:
     planner, client, _ = planner_with(tmp_path, SmallEngine())
     for waits in (True, True, False):

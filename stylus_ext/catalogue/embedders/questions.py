@@ -43,6 +43,8 @@ class QuestionEmbedder:
         self._again_at: float | None = None
         self._why = ""
         self._thread_note = threading.local()
+        self._loading: threading.Event | None = None
+        self._load_began = False
 
     @property
     def name(self) -> str:
@@ -53,16 +55,44 @@ class QuestionEmbedder:
         return self._dimensions() or 1
 
     def embed(self, texts: Sequence[str]) -> Matrix:
+        if self.is_loading:
+            return self._without(texts, _LOADING)
         if self._is_up():
             try:
                 return self._embedder.embed(texts)
             except Unavailable as problem:
                 self.mark_unavailable(str(problem))
-        self._thread_note.note = Note(
-            "no_encoder",
-            f"The plan was made by words alone, since nothing turns text into vectors: {self._why}",
-        )
+        why = f"since nothing turns text into vectors: {self._why}"
+        return self._without(texts, f"The plan was made by words alone, {why}")
+
+    def _without(self, texts: Sequence[str], note: str) -> Matrix:
+        self._thread_note.note = Note("no_encoder", note)
         return np.zeros((len(texts), self.dimensions), dtype=np.float32)
+
+    @property
+    def is_loading(self) -> bool:
+        return self._loading is not None and not self._loading.is_set()
+
+    def defer(self) -> None:
+        """Plan by words alone until `load` has ended."""
+        self._loading = threading.Event()
+
+    def load(self) -> None:
+        """Load a deferred encoder; plans may wait for it from now on."""
+        if self._loading is None:
+            return
+        self._load_began = True
+        try:
+            self._embedder.embed(["a first text"])
+        except Unavailable as problem:
+            self.mark_unavailable(str(problem))
+        finally:
+            self._loading.set()
+
+    def wait(self, left: float | None) -> None:
+        """Wait for an encoder that is being loaded, for half of the time at most."""
+        if self._loading is not None and self._load_began:
+            self._loading.wait(None if left is None else left / 2)
 
     def note(self) -> Note | None:
         """Return, once, what this thread's last query had to do without."""
@@ -98,8 +128,11 @@ class QuestionEmbedder:
         return True
 
 
+_LOADING = "The plan was made by words only, since the encoder is still being loaded."
+
+
 class NotingRetriever:
-    """A retriever that adds a note when it searched by words alone."""
+    """A retriever that waits for a loading encoder; a note says that it searched by words."""
 
     def __init__(self, retriever: Retriever, questions: QuestionEmbedder) -> None:
         self._retriever = retriever
@@ -107,6 +140,7 @@ class NotingRetriever:
 
     def find(self, query: Query) -> Candidates:
         self._questions.note()
+        self._questions.wait(query.context.left())
         found = self._retriever.find(query)
         note = self._questions.note()
         return found if note is None else replace(found, notes=(*found.notes, note))

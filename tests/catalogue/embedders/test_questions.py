@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from stylus_ext.catalogue.embedders.questions import AGAIN_S, NotingRetriever, QuestionEmbedder
 from stylus_ext.core.composition import Candidates
 from stylus_ext.core.errors import InvalidInput, Note, Unavailable
-from stylus_ext.core.ports import Matrix, Query
+from stylus_ext.core.ports import Matrix, PlanContext, Query
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection
 from tests.fakes import BagEmbedder
@@ -122,3 +122,78 @@ def test_the_retrievers_answer_carries_the_note() -> None:
 def test_zeros_are_like_nothing() -> None:
     away = Shaky(Unavailable("x")).questions()
     assert not (away.embed(["a fox"]) @ np.ones((64, 3), dtype=np.float32)).any()
+
+
+@dataclass
+class Slow:
+    """Loads until it may go on."""
+
+    may_go_on: Event = field(default_factory=Event)
+    began: Event = field(default_factory=Event)
+    wrong: Exception | None = None
+    bag: BagEmbedder = field(default_factory=BagEmbedder)
+    name: str = "slow"
+    dimensions: int = 64
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        self.began.set()
+        self.may_go_on.wait(20.0)
+        if self.wrong is not None:
+            raise self.wrong
+        return self.bag.embed(texts)
+
+    def questions(self) -> QuestionEmbedder:
+        return QuestionEmbedder(self, lambda: self.dimensions, lambda: None)
+
+
+def test_plans_are_made_by_words_while_the_encoder_is_loaded() -> None:
+    slow = Slow()
+    asked = slow.questions()
+    asked.defer()
+    assert not asked.embed(["a fox"]).any(), "before the loading begins nothing waits for it"
+    loading = Thread(target=asked.load)
+    loading.start()
+    assert slow.began.wait(20.0)
+    asked.wait(0.02)
+    assert not asked.embed(["a fox"]).any()
+    note = asked.note()
+    assert note is not None
+    assert note.code == "no_encoder"
+    slow.may_go_on.set()
+    asked.wait(None)
+    assert asked.embed(["a fox"]).any()
+    assert asked.note() is None
+    loading.join()
+
+
+def test_an_encoder_that_cannot_be_loaded_ends_the_wait() -> None:
+    slow = Slow(wrong=Unavailable("It cannot be loaded."))
+    slow.may_go_on.set()
+    asked = slow.questions()
+    asked.defer()
+    asked.load()
+    asked.wait(None)
+    assert not asked.embed(["a fox"]).any()
+    assert asked.unavailable_reason() == "It cannot be loaded."
+
+
+def test_a_search_waits_for_half_of_its_time() -> None:
+    slow = Slow()
+    asked = slow.questions()
+    asked.defer()
+    loading = Thread(target=asked.load)
+    loading.start()
+    assert slow.began.wait(20.0)
+    context = PlanContext(left=lambda: 0.02)
+    query = Query(parse_prompt("a fox"), parse_prompt(""), Selection(), context=context)
+
+    class Found:
+        def find(self, query: Query) -> Candidates:
+            asked.embed([query.prompt.text])
+            return Candidates((), ())
+
+    found = NotingRetriever(Found(), asked).find(query)
+    assert [note.code for note in found.notes] == ["no_encoder"]
+    slow.may_go_on.set()
+    loading.join()
+    assert NotingRetriever(Found(), asked).find(query).notes == ()
