@@ -44,6 +44,11 @@ EVERYDAY = (
             "chat.chat_model": "Chat model",
         },
     ),
+    OptionGroup(
+        "Engine",
+        "It plans beside the WebUI, and is else started when you tick the box.",
+        {"start_early": "Start the engine with the WebUI"},
+    ),
 )
 ADVANCED = (
     OptionGroup(
@@ -141,7 +146,7 @@ ADVANCED = (
         },
     ),
     OptionGroup(
-        "Engine",
+        "Engine: details",
         "How long pictures wait for it, and where it is.",
         {
             "ready_s": "Time to start (seconds)",

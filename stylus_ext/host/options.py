@@ -59,6 +59,7 @@ class HostOption:
 
 
 HOST_OPTIONS = (
+    HostOption("start_early", True, "if the panel was enabled the last time"),
     HostOption("ready_s", 60.0, "how long Generate waits for a starting engine", 0.0, 600.0),
     HostOption("cold_s", 20.0, "for the first plan after the engine's start", 0.5, 300.0),
     HostOption("warm_s", 2.0, "for every other plan", 0.1, 60.0),

@@ -11,6 +11,7 @@ from stylus_ext.core.settings import Settings, options
 from tests.host.double.fixtures import Stage
 
 HOST_ONLY = {
+    "start_early",
     "ready_s",
     "cold_s",
     "warm_s",

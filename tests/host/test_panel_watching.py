@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.core.errors import Unavailable
 from stylus_ext.host.engine.setup_state import EngineReport, EngineState
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
@@ -89,6 +90,32 @@ def test_unticking_while_the_loras_are_read_is_the_last_word(stage: Stage) -> No
         said.append(str(next(states)[0]))
     heed(stage)(False, switch)
     assert list(states) == []
+
+
+def test_the_line_follows_the_engine_while_the_loras_are_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was silent for as long as the reading took."""
+    from stylus_ext.host.panel import events
+
+    monkeypatch.setattr(events, "_SAYS_EVERY_S", 0.01)
+    stage.engine.start()
+    may_end = threading.Event()
+
+    def read(*_: Any) -> dict[str, Any]:
+        assert may_end.wait(20.0)
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(stage.client, "folders", read)
+    states = event(stage, "enabled-checkbox", "change")(page.Request(), True, page.untick_counter())
+    while "Reading your LoRAs" not in str(next(states)[0]):
+        pass
+    assert next(states) == [page.update()] * SHOWN
+    monkeypatch.setattr(stage.engine, "report", lambda: BUILDING)
+    while "10 of 945 MB" not in str(next(states)[0]):
+        pass
+    may_end.set()
+    assert "The disk is full." in str(list(states)[-1][0])
 
 
 @pytest.mark.parametrize("name", ["enabled-checkbox", "set_up", "retry"])

@@ -9,6 +9,7 @@ import threading
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
 from tests.host.double import page
 from tests.host.double.fixtures import Stage
@@ -77,3 +78,41 @@ def test_a_host_that_never_told_of_its_prompt_gets_the_whole_panel(stage: Stage)
     assert [type(component) for component in made] == [
         type(component) for component in stage.host.txt2img.inputs[1:]
     ]
+
+
+def early_starts(stage: Stage) -> list[threading.Thread]:
+    return [one for one in threading.enumerate() if one.name == "stylus-early-start"]
+
+
+def restart(stage: Stage) -> int:
+    """Start the WebUI anew; how often its engine was started without a click."""
+    before = stage.engine.started
+    stage.host.start()
+    (app_started,) = stage.host.callbacks["on_app_started"]
+    app_started(None, Starlette())
+    for thread in early_starts(stage):
+        thread.join()
+    return int(stage.engine.started - before)
+
+
+def tick(stage: Stage, *, enabled: bool) -> None:
+    box = stage.host.page.by_id("stylus_txt2img_enabled-checkbox")
+    list(box.events["change"].fn(page.Request(), enabled, page.untick_counter()))
+
+
+def test_the_engine_starts_with_the_webui_if_the_panel_was_enabled(stage: Stage) -> None:
+    assert restart(stage) == 0
+    tick(stage, enabled=True)
+    assert restart(stage) == 1
+    stage.host.opts.data["stylus_start_early"] = False
+    assert restart(stage) == 0
+    stage.host.opts.data["stylus_start_early"] = True
+    tick(stage, enabled=False)
+    assert restart(stage) == 0
+
+
+def test_a_stranger_does_not_change_what_is_remembered(stage: Stage) -> None:
+    box = stage.host.page.by_id("stylus_txt2img_enabled-checkbox")
+    stranger = page.Request({"host": "evil.example:7860"})
+    list(box.events["change"].fn(stranger, True, page.untick_counter()))
+    assert restart(stage) == 0

@@ -7,8 +7,10 @@ import html
 import itertools
 import json
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import StylusError
@@ -16,6 +18,7 @@ from stylus_ext.core.family import display_name, known_families
 from stylus_ext.host import compat
 from stylus_ext.host.checkpoint import Finding, find_family, loaded_checkpoint
 from stylus_ext.host.compat import Request
+from stylus_ext.host.early_start import remember_enabled
 from stylus_ext.host.engine.setup_state import AGAIN, ANSWERING, EngineReport, EngineState
 from stylus_ext.host.planner import Planner, current_planner, describe, timeouts
 from stylus_ext.host.values import AUTO, read_values
@@ -39,8 +42,11 @@ def watch(enabled: bool, counter: UntickCounter, request: Request) -> Iterator[l
     """Start the engine when the box is ticked; yield its state until ready, blocked or unticked."""
     refusal = compat.may("look", request)
     if refusal or not enabled:
+        if not refusal:
+            remember_enabled(False)
         yield _only(refusal) if refusal else look(False, request)
         return
+    remember_enabled(True)
     planner = current_planner()
     if planner.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         planner.engine.start()
@@ -61,21 +67,41 @@ def _until_read(planner: Planner, counter: UntickCounter) -> Iterator[list[Any]]
 def _scan(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     """Read the LoRA folders once the engine is ready.
 
-    Yields nothing after unticking: gradio 3 shows the last yielded value.
+    Says every second what happens. Yields nothing after unticking: gradio 3 shows the last yielded
+    value.
     """
     report = planner.engine.report()
     if report.state is not EngineState.READY:
         return
-    yield _only("Reading your LoRAs.")
-    trouble = ""
-    try:
-        planner.scan(compat.lora_folders(), compat.listing(), timeouts())
-    except StylusError as error:
-        trouble = str(error)
+    reading = _in_thread(planner.scan, compat.lora_folders(), compat.listing(), timeouts())
+    text = "Reading your LoRAs."
+    yield _only(text)
+    while wanted() and not wait([reading], _SAYS_EVERY_S).done:
+        report, before = planner.engine.report(), text
+        text = "Reading your LoRAs." if report.state is EngineState.READY else describe(report)
+        yield _only(text) if text != before else _unchanged()
     if not wanted():
         return
-    state = shown_of(planner, planner.engine.report())
+    trouble, state = reading.result(), shown_of(planner, planner.engine.report())
     yield [line(trouble), *state[1:]] if trouble else state
+
+
+def _in_thread(work: Callable[..., None], *arguments: Any) -> Future[str]:
+    """Run `work` beside this thread; the result is what went wrong, or empty."""
+    outcome: Future[str] = Future()
+
+    def run() -> None:
+        trouble = "Your LoRAs could not be read. The WebUI's log says why."
+        try:
+            work(*arguments)
+            trouble = ""
+        except StylusError as error:
+            trouble = str(error)
+        finally:
+            outcome.set_result(trouble)
+
+    threading.Thread(target=run, name="stylus-read-folders", daemon=True).start()
+    return outcome
 
 
 def set_up(counter: UntickCounter, request: Request) -> Iterator[list[Any]]:
