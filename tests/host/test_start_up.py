@@ -116,3 +116,7 @@ def test_a_stranger_does_not_change_what_is_remembered(stage: Stage) -> None:
     stranger = page.Request({"host": "evil.example:7860"})
     list(box.events["change"].fn(stranger, True, page.untick_counter()))
     assert restart(stage) == 0
+    stage.host.cmd_opts.listen = True
+    tick(stage, enabled=True)
+    assert restart(stage) == 0, "anyone in the network can tick it"
+    assert not (stage.host.data_path / "stylus").exists()

@@ -41,12 +41,11 @@ _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 def watch(enabled: bool, counter: UntickCounter, request: Request) -> Iterator[list[Any]]:
     """Start the engine when the box is ticked; yield its state until ready, blocked or unticked."""
     refusal = compat.may("look", request)
+    if not compat.may("change", request):
+        remember_enabled(enabled)
     if refusal or not enabled:
-        if not refusal:
-            remember_enabled(False)
         yield _only(refusal) if refusal else look(False, request)
         return
-    remember_enabled(True)
     planner = current_planner()
     if planner.engine.report().state in (EngineState.STOPPED, EngineState.SETTING_UP):
         planner.engine.start()
