@@ -5,7 +5,7 @@ type PanelAction =
 
 type Answers = Record<PanelAction, PanelAnswer> & {
   apply_recipe: { prompt: string; negative: string; used: string[] };
-  browse: { total: number; entries: Entry[] };
+  browse: { total: number; entries: Entry[]; counts?: BrowseCounts };
   cancel: Job;
   choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
   edit: { entry: EntryDetails };
@@ -75,6 +75,16 @@ interface EntryDetails extends Entry {
   files: { path: string }[];
   link?: string;
   examples: { prompt: string }[];
+}
+
+/** How many entries each filter would leave. */
+interface BrowseCounts {
+  families: { family: string; name: string; entries: number }[];
+  kinds: Record<string, number>;
+  states: Record<string, number>;
+  on_disk: number;
+  bare: number;
+  refined: number;
 }
 
 interface Overview {

@@ -1,116 +1,57 @@
 // @ts-check
-/* Catalogue section: search and filters, a page of adapters, and the editor of one of them. */
+/* LoRAs part of the tab: a gallery of what is on disk or of the whole catalogue, with search, sort,
+ * filter chips, and the details of one adapter as a side sheet. */
 "use strict";
 
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "catalogue",
-  needs: ["core", "requests", "pictures", "sections", "adapter"],
+  needs: ["core", "requests", "pictures", "sections", "job_list", "gallery", "chips", "adapter"],
   start(stylus) {
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
 
     addTexts({
       catalogue: "LoRAs",
+      scope: "Which LoRAs",
+      mine: "My LoRAs",
+      everything: "Everything",
       search: "Search",
       searchHint: "name, trigger word, tag, description",
+      sort: "Sort by",
+      order_added: "Recently added",
+      order_name: "Name",
+      order_size: "Size",
       family: "Base model",
       kind: "Kind",
+      more: "More filters",
       state: "State",
-      place: "Place",
-      described: "Description",
-      metadata: "Metadata",
-      any: "any",
-      onDisk: "on disk",
+      bare: "No description",
+      refined: "Described by a model",
       notOnDisk: "not on disk",
-      refined: "refined",
-      notRefined: "from the card",
-      bare: "missing",
-      notBare: "present",
       showPictures: "Show not-safe-for-work pictures",
-      found: "{total} found, {from} to {to} shown",
+      found: "{total} found",
       foundOne: "1 found",
       foundNone: "Nothing found. Use fewer words or filters.",
-      foundMany: "more than {total} found, {from} to {to} shown",
-      previous: "Previous",
-      next: "Next",
-      pages: "Pages",
+      foundMany: "More than {total} found",
+      noneHere: "No LoRAs are read yet. Read the WebUI's LoRA folders, or look through Everything.",
+      readFolders: "Read my LoRAs",
       nsfw: "NSFW",
       state_auto: "auto",
       state_always: "always",
       state_never: "never",
     });
 
-    const PAGE_SIZE = 40;
     /** The engine counts no further while it searches. */
     const MOST_COUNTED = 5000;
     const TYPING_PAUSE_MS = 60;
-    /** Filters whose values are "true" and "false". */
-    const YES_NO = ["on_disk", "refined", "bare"];
-
-    /** @type {[string, string]} */
-    const anyOption = ["", text("any")];
-
-    /** @param {string} id @param {[string, string][]} options */
-    function filter(id, ...options) {
-      const control = select([anyOption, ...options]);
-      control.id = `stylus_filter_${id}`;
-      return control;
-    }
-
-    /** @param {string} id @param {string} yes @param {string} no */
-    function yesNoFilter(id, yes, no) {
-      return filter(id, ["true", text(yes)], ["false", text(no)]);
-    }
-
-    /** @returns {Record<string, HTMLSelectElement> & {family: HTMLSelectElement, kind: HTMLSelectElement}} */
-    function makeFilters() {
-      return {
-        family: filter("family"),
-        kind: filter("kind"),
-        state: filter(
-          "state",
-          ["auto", text("state_auto")],
-          ["always", text("state_always")],
-          ["never", text("state_never")],
-        ),
-        on_disk: yesNoFilter("on_disk", "onDisk", "notOnDisk"),
-        refined: yesNoFilter("refined", "refined", "notRefined"),
-        bare: yesNoFilter("bare", "bare", "notBare"),
-      };
-    }
-
-    /** Labels of the filters, in the order of the page. */
-    const FILTER_LABELS = {
-      family: "family",
-      kind: "kind",
-      state: "state",
-      on_disk: "place",
-      refined: "described",
-      bare: "metadata",
-    };
-
-    /**
-     * Replaces the options of a filter and keeps the chosen one.
-     * @param {HTMLSelectElement} control
-     * @param {[value: string, label: string][]} options
-     */
-    function setOptions(control, options) {
-      const chosen = control.value;
-      fill(
-        control,
-        [anyOption, ...options].map(([value, label]) =>
-          el("option", { value, selected: value === chosen }, label),
-        ),
-      );
-    }
+    const CHANGES_LORAS = ["index", "learn", "identify", "sync", "fetch", "discard", "import"];
 
     /** @param {HTMLElement} place */
     function draw(place) {
-      const filters = makeFilters();
-      let offset = 0;
-      let listRequests = 0;
+      let scope = "mine";
       let openRequests = 0;
-      let pending = new AbortController();
+      /** @type {string[]} */
+      let kinds = [];
 
       const search = el("input", {
         type: "search",
@@ -119,24 +60,69 @@ window.stylus.files.push({
         placeholder: text("searchHint"),
         autocomplete: "off",
         spellcheck: "false",
-        on: { input: stylus.debounce(() => listFromStart(), TYPING_PAUSE_MS) },
+        on: { input: stylus.debounce(() => listFromTop(), TYPING_PAUSE_MS) },
       });
+      const order = select(
+        ["added", "name", "size"].map((name) => [name, text(`order_${name}`)]),
+        "added",
+      );
+      order.id = "stylus_order";
+      order.addEventListener("change", () => listFromTop());
       const unblur = el("input", {
         type: "checkbox",
         id: "stylus_show_pictures",
         on: { change: ({ target }) => place.classList.toggle("stylus-bold", target.checked) },
       });
       const line = stylus.statusLine({ id: "stylus_found" });
-      const grid = el("ul", {
-        class: "stylus-shelf",
-        id: "stylus_cards",
-        "aria-label": text("catalogue"),
+      const empty = el(
+        "div",
+        { class: "stylus-row", id: "stylus_none_here", hidden: true },
+        button(text("readFolders"), () => stylus.startJob(line, "index"), {
+          id: "stylus_read_folders",
+          class: "stylus-button stylus-primary",
+        }),
+      );
+      const groups = {
+        family: stylus.chipGroup("family", text("family"), () => listFromTop()),
+        kind: stylus.chipGroup("kind", text("kind"), () => listFromTop()),
+        state: stylus.chipGroup("state", text("state"), () => listFromTop()),
+        bare: stylus.chipGroup("bare", text("bare"), () => listFromTop()),
+        refined: stylus.chipGroup("refined", text("refined"), () => listFromTop()),
+      };
+      const gallery = stylus.drawGallery({
+        label: text("catalogue"),
+        load,
+        makeCard: (entry) => card(entry, () => open(entry.key)),
       });
-      const previous = button(text("previous"), () => turn(-PAGE_SIZE), { id: "stylus_previous" });
-      const next = button(text("next"), () => turn(PAGE_SIZE), { id: "stylus_next" });
-      const detail = el("section", { class: "stylus-detail", id: "stylus_detail", hidden: true });
-      for (const control of Object.values(filters)) {
-        control.addEventListener("change", () => listFromStart());
+      const detail = el("section", {
+        class: "stylus-detail stylus-sheet",
+        id: "stylus_detail",
+        hidden: true,
+        on: {
+          keydown: ({ key }) => {
+            const close = detail.querySelector("#stylus_close");
+            if (key === "Escape" && close instanceof HTMLElement) close.click();
+          },
+        },
+      });
+
+      /** @param {string} name */
+      const scopeButton = (name) =>
+        button(text(name), () => setScope(name), {
+          id: `stylus_scope_${name}`,
+          class: "stylus-scope",
+          aria: { pressed: name === scope },
+        });
+      const scopes = ["mine", "everything"].map(scopeButton);
+
+      /** @param {string} name */
+      function setScope(name) {
+        scope = name;
+        scopes.forEach((one) =>
+          one.setAttribute("aria-pressed", String(one.id === `stylus_scope_${name}`)),
+        );
+        order.value = name === "mine" ? "added" : "name";
+        listFromTop();
       }
 
       fill(
@@ -144,10 +130,23 @@ window.stylus.files.push({
         el(
           "div",
           { class: "stylus-tools", role: "search" },
-          field(text("search"), search),
-          Object.entries(FILTER_LABELS).map(([name, label]) =>
-            field(text(label), /** @type {HTMLSelectElement} */ (filters[name])),
+          el(
+            "div",
+            { class: "stylus-scopes", role: "group", aria: { label: text("scope") } },
+            scopes,
           ),
+          field(text("search"), search),
+          field(text("sort"), order),
+        ),
+        el(
+          "div",
+          { class: "stylus-filters" },
+          Object.values(groups).map((group) => group.place),
+        ),
+        el(
+          "div",
+          { class: "stylus-found" },
+          line,
           el(
             "div",
             { class: "stylus-check" },
@@ -155,81 +154,71 @@ window.stylus.files.push({
             el("label", { for: unblur.id }, text("showPictures")),
           ),
         ),
-        line,
-        el("div", { class: "stylus-split" }, grid, detail),
-        el(
-          "div",
-          { class: "stylus-row", role: "group", "aria-label": text("pages") },
-          previous,
-          next,
-        ),
+        empty,
+        gallery.place,
+        detail,
       );
 
-      function query() {
+      const listFromTop = () => gallery.reload(true);
+      const refresh = () => gallery.reload(false);
+
+      /**
+       * @param {number} offset
+       * @param {number} limit
+       * @param {boolean} first the first page of a new list brings the counts
+       * @param {AbortSignal} signal
+       */
+      async function load(offset, limit, first, signal) {
         /** @type {Record<string, unknown>} */
-        const payload = { text: search.value, offset, limit: PAGE_SIZE };
-        for (const [name, { value }] of Object.entries(filters)) {
-          if (value !== "") payload[name] = YES_NO.includes(name) ? value === "true" : value;
+        const payload = { text: search.value, offset, limit, order: order.value, counts: first };
+        if (scope === "mine") payload.on_disk = true;
+        for (const [name, group] of Object.entries(groups)) {
+          const value = group.value();
+          if (value) payload[name] = value === "true" ? true : value;
         }
-        return payload;
+        const answer = await attempt(line, () => call("browse", payload, { signal }));
+        if (answer && first) show(answer, Object.keys(payload));
+        return answer;
       }
 
-      function listFromStart() {
-        offset = 0;
-        return list();
-      }
-
-      /** @param {number} step */
-      function turn(step) {
-        offset = Math.max(0, offset + step);
-        return list();
-      }
-
-      /** Answers to older requests are dropped. */
-      async function list() {
-        const number = ++listRequests;
-        pending.abort();
-        pending = new AbortController();
-        const { signal } = pending;
-        const answer = await attempt(line, () => call("browse", query(), { signal }));
-        if (!answer || number !== listRequests) return;
-        show(answer);
-      }
-
-      /** @param {Answers["browse"]} answer */
-      function show({ total, entries }) {
-        const from = offset + 1;
-        const to = offset + entries.length;
+      /**
+       * @param {Answers["browse"]} answer
+       * @param {string[]} asked
+       */
+      function show({ total, counts }, asked) {
         const capped = total >= MOST_COUNTED && search.value.trim();
-        if (total === 0) say(line, "foundNone");
+        const filtered =
+          search.value.trim() || Object.keys(groups).some((name) => asked.includes(name));
+        empty.hidden = total > 0 || Boolean(filtered) || scope !== "mine";
+        if (!empty.hidden) say(line, "noneHere");
+        else if (total === 0) say(line, "foundNone");
         else if (total === 1) say(line, "foundOne");
-        else say(line, capped ? "foundMany" : "found", { total: total.toLocaleString(), from, to });
-        previous.disabled = offset === 0;
-        next.disabled = to >= total;
-        stylus.pictures.release(grid);
-        fill(
-          grid,
-          entries.map((entry) => card(entry, () => open(entry.key))),
+        else say(line, capped ? "foundMany" : "found", { total: total.toLocaleString() });
+        if (!counts) return;
+        kinds = Object.keys(counts.kinds);
+        groups.family.show(
+          counts.families.map(({ family, name, entries }) => ({
+            value: family,
+            title: name,
+            count: entries,
+          })),
         );
-      }
-
-      async function loadOptions() {
-        const answer = await attempt(line, () => call("overview"));
-        if (!answer) return;
-        setOptions(
-          filters.family,
-          answer.families.map(({ family, name, entries }) => [
-            family,
-            `${name} (${entries.toLocaleString()})`,
-          ]),
+        groups.kind.show(
+          Object.entries(counts.kinds).map(([kind, count]) => ({
+            value: kind,
+            title: kind,
+            count,
+          })),
         );
-        setOptions(
-          filters.kind,
-          Object.entries(answer.kinds).map(([kind, count]) => [
-            kind,
-            `${kind} (${count.toLocaleString()})`,
-          ]),
+        groups.state.show(
+          ["always", "never"].map((state) => ({
+            value: state,
+            title: text(`state_${state}`),
+            count: counts.states[state] ?? 0,
+          })),
         );
+        groups.bare.show([{ value: "true", title: text("bare"), count: counts.bare }]);
+        groups.refined.show([{ value: "true", title: text("refined"), count: counts.refined }]);
       }
 
       /** @param {string} key */
@@ -238,21 +227,18 @@ window.stylus.files.push({
         const answer = await attempt(line, () => call("show", { key }));
         if (!answer || number !== openRequests) return;
         stylus.drawAdapter(detail, answer.entry, {
-          kinds: [...filters.kind.options].map((option) => option.value).filter(Boolean),
-          changed: list,
+          kinds,
+          changed: refresh,
           closed() {
-            const opened = grid.querySelector(`[data-key="${CSS.escape(key)}"]`);
-            (opened instanceof HTMLElement ? opened : search).focus();
+            if (!gallery.focusCard(key)) search.focus();
           },
         });
       }
 
-      function refresh() {
-        loadOptions();
-        list();
-      }
-
-      refresh();
+      stylus.onJobEnd(({ name }) => {
+        if (CHANGES_LORAS.includes(name)) refresh();
+      });
+      listFromTop();
       return refresh;
     }
 
@@ -261,28 +247,29 @@ window.stylus.files.push({
       /** @param {Child} label @param {string} kind */
       const badge = (label, kind) => el("span", { class: `stylus-badge stylus-${kind}` }, label);
       return el(
-        "li",
-        { class: "stylus-item" },
+        "button",
+        {
+          type: "button",
+          class: "stylus-open",
+          data: { key: entry.key, stem: entry.stem || "" },
+          on: { click: open },
+        },
+        stylus.pictures.frame(entry),
         el(
-          "button",
-          {
-            type: "button",
-            class: "stylus-open",
-            data: { key: entry.key, stem: entry.stem || "" },
-            on: { click: open },
-          },
-          stylus.pictures.frame(entry),
+          "span",
+          { class: "stylus-badges" },
+          entry.state !== "auto" && badge(text(`state_${entry.state}`), entry.state),
+          entry.nsfw && badge(text("nsfw"), "nsfw"),
+          !entry.stem && badge(stylus.formatSize(entry.size) || text("notOnDisk"), "away"),
+        ),
+        el(
+          "span",
+          { class: "stylus-legend" },
           el("span", { class: "stylus-name" }, entry.name),
           el(
             "span",
-            { class: "stylus-badges" },
-            badge(entry.family_name || entry.family, "family"),
-            badge(entry.kind, "kind"),
-            entry.state !== "auto" && badge(text(`state_${entry.state}`), entry.state),
-            entry.stem
-              ? badge(text("onDisk"), "here")
-              : badge(stylus.formatSize(entry.size) || text("notOnDisk"), "away"),
-            entry.nsfw && badge(text("nsfw"), "nsfw"),
+            { class: "stylus-subline" },
+            `${entry.family_name || entry.family} · ${entry.kind}`,
           ),
         ),
       );

@@ -101,6 +101,21 @@ interface Stylus {
   lastingChoices(panel: PlanPanel, place: ChoicePlace, chosen: Chosen): MenuItem[];
   pageItems(card: PlanCard | null | undefined): MenuItem[];
 
+  // gallery.js
+  drawGallery(options: {
+    label: string;
+    load(
+      offset: number,
+      limit: number,
+      first: boolean,
+      signal: AbortSignal,
+    ): Promise<{ total: number; entries: Entry[] } | undefined>;
+    makeCard(entry: Entry): HTMLButtonElement;
+  }): Gallery;
+
+  // chips.js
+  chipGroup(name: string, label: string, changed: () => void): ChipGroup;
+
   // pictures.js
   pictures: {
     frame(card: PictureCard): HTMLElement;
@@ -183,6 +198,26 @@ interface PlanPanel {
     act: (event: MouseEvent) => unknown,
     more?: ElementProps,
   ): HTMLButtonElement;
+}
+
+interface Gallery {
+  place: HTMLElement;
+  reload(toTop: boolean): void;
+  focusCard(key: string): boolean;
+}
+
+/** One value of a filter, with the number of entries that have it. */
+interface Chip {
+  value: string;
+  title: string;
+  count: number;
+}
+
+interface ChipGroup {
+  place: HTMLElement;
+  /** The pressed chip's value; empty where none is pressed. */
+  value(): string;
+  show(chips: Chip[]): void;
 }
 
 /** What the editor of one adapter needs of the catalogue. */

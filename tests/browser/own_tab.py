@@ -97,6 +97,21 @@ class OwnTab:
         self.part("search").fill("")
         self.part("search").press_sequentially(words, delay=15)
 
+    def show_everything(self) -> None:
+        """The whole catalogue instead of what is on disk."""
+        self.part("scope_everything").click()
+
+    def chip(self, name: str, value: str) -> Locator:
+        return self.page.locator(f".stylus-chip[data-filter='{name}'][data-value='{value}']")
+
+    def press_chip(self, name: str, value: str) -> None:
+        """Shows the whole group where the chip is not among the first."""
+        self.page.locator(f".stylus-chip[data-filter='{name}']").first.wait_for()
+        if not self.chip(name, value).count():
+            group = self.page.locator(f".stylus-chips:has([data-filter='{name}'])")
+            group.locator("[aria-expanded='false']").click()
+        self.chip(name, value).click()
+
     def wait_for_names(self, *names: str) -> None:
         eventually(lambda: self.names() == list(names), self.page)
 

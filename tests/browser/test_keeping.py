@@ -232,6 +232,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
 ) -> None:
     file = kept.folder / "loras" / "zebra.safetensors"
     with own_tab(kept, browser) as (tab, here):
+        tab.show_everything()
         tab.search("adapter 111")
         eventually(lambda: len(tab.names()) == 1, tab.page)
         tab.page.locator("#stylus_cards .stylus-open").click()

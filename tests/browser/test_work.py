@@ -121,6 +121,7 @@ def test_what_civitai_has_is_in_the_catalogue_afterwards(
         eventually(lambda: job(tab, "identify").get_attribute("data-state") == "done", tab.page)
         assert busy.link.call("POST", "/v1/browse", {"text": "adapter"})["total"] > 10
         tab.turn_to("catalogue")
+        tab.show_everything()
         tab.search("adapter")
         eventually(lambda: len(tab.names()) > 10, tab.page)
     assert civitai.asked("/model-versions/by-hash/ids")
