@@ -46,6 +46,9 @@ window.stylus.files.push({
       asking: "Asking the chat server ...",
       describedAnew: "Saved the new description.",
       notDescribed: "No new description: {why}",
+      useTriggers: "Click a trigger word to add it to the prompt",
+      triggerAdded: "Added to the {tab} prompt: {words}",
+      triggerThere: "The {tab} prompt already has: {words}",
       stateHint: "always: for every prompt; never: for no prompt",
     });
 
@@ -65,6 +68,50 @@ window.stylus.files.push({
       "concept",
       "unknown",
     ];
+
+    /** The tab whose prompt was edited last. */
+    let promptTab = "txt2img";
+    document.addEventListener("focusin", ({ target }) => {
+      for (const tab of ["txt2img", "img2img"]) {
+        if (target instanceof Element && target.closest(`#${tab}_prompt`)) promptTab = tab;
+      }
+    });
+
+    /**
+     * Adds a group of trigger words to the end of the prompt, once.
+     * @param {HTMLElement} line
+     * @param {string} words
+     */
+    function addToPrompt(line, words) {
+      const box = document.querySelector(`#${promptTab}_prompt textarea`);
+      if (!(box instanceof HTMLTextAreaElement)) return;
+      const prompt = box.value.trimEnd().replace(/,$/, "");
+      const there = prompt.includes(words);
+      if (!there) stylus.write(box, prompt ? `${prompt}, ${words}` : words);
+      say(line, there ? "triggerThere" : "triggerAdded", { tab: promptTab, words });
+    }
+
+    /**
+     * @param {string[]} triggers
+     * @param {HTMLElement} line
+     */
+    function drawTriggers(triggers, line) {
+      return el(
+        "div",
+        {
+          class: "stylus-chips",
+          id: "stylus_triggers",
+          role: "group",
+          aria: { label: text("useTriggers") },
+        },
+        triggers.map((words) =>
+          button(words, () => addToPrompt(line, words), {
+            class: "stylus-chip stylus-trigger",
+            title: text("useTriggers"),
+          }),
+        ),
+      );
+    }
 
     /** @typedef {ReturnType<typeof makeInputs>} Inputs */
 
@@ -158,6 +205,7 @@ window.stylus.files.push({
     function drawAdapter(place, entry, events) {
       const head = el("h3", { tabindex: "-1", class: "stylus-title" }, entry.name);
       const line = stylus.statusLine({ id: "stylus_detail_line" });
+      const used = stylus.statusLine({ id: "stylus_trigger_line" });
       const inputs = makeInputs(entry, events.kinds);
       const shown = readInputs(inputs);
       const primary = "stylus-button stylus-primary";
@@ -286,6 +334,8 @@ window.stylus.files.push({
           button(text("close"), close, { id: "stylus_close" }),
         ),
         entry.picture && stylus.pictures.frame(entry),
+        entry.triggers.length > 0 && drawTriggers(entry.triggers, used),
+        used,
         field(text("state"), inputs.state, text("stateHint")),
         field(text("text"), inputs.text),
         field(text("triggerWords"), inputs.triggers, text("triggersHint")),

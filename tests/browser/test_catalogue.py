@@ -158,6 +158,25 @@ def test_edits_reach_the_store_and_can_be_taken_back(planner: Desk, browser: Bro
         tab.part("detail").wait_for(state="hidden")
 
 
+def test_a_click_adds_trigger_words_to_the_prompt_once(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
+        key = _open(tab, "glass_skyscraper")
+        tab.part("edit_triggers").fill("glss twr, mirror wall")
+        tab.part("save").click()
+        tab.wait_for_message("detail_line", "saved")
+        prompt = tab.page.locator("#txt2img_prompt textarea")
+        trigger = tab.page.locator("#stylus_triggers button")
+        trigger.click()
+        tab.wait_for_message("trigger_line", "triggerAdded")
+        assert prompt.input_value() == "glss twr, mirror wall"
+        trigger.click()
+        tab.wait_for_message("trigger_line", "triggerThere")
+        assert prompt.input_value() == "glss twr, mirror wall"
+        tab.part("forget").click()
+        tab.wait_for_message("detail_line", "forgotten")
+        assert planner.entry(key)["edits"]["triggers"] is None
+
+
 def test_what_is_not_changed_is_not_sent(planner: Desk, browser: Browser) -> None:
     with own_tab(planner, browser) as (tab, _):
         key = _open(tab, "glass_skyscraper")

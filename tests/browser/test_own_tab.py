@@ -52,7 +52,7 @@ def test_the_order_of_the_scripts_does_not_matter(server: Running, browser: Brow
     for wanted in ("?order", "?bare", "?order&bare"):
         with visit(browser, f"{server.url}{wanted}") as here:
             tab = OwnTab(here.page).open()
-            tab.wait_for("found", "found")
+            here.page.locator("#stylus_found[data-message]").wait_for()
             assert tab.head("catalogue").get_attribute("aria-selected") == "true"
             assert here.page.locator("[data-drawn]").count() == 1 + 3 * len(TABS)
             assert [one for one in here.complaints if "stylus" in one.lower()] == []
