@@ -213,7 +213,8 @@ def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(
             ),
             tab.page,
         )
-        assert "% alike" in tab.page.locator("#stylus_recipes > li").first.inner_text()
+        first = tab.page.locator("#stylus_recipes > li").first
+        eventually(lambda: "% alike" in first.inner_text(), tab.page)
         shown = tab.page.locator("#stylus_recipes .stylus-wrap").all_text_contents()
         assert {one["prompt"] for one in said} <= set(shown)
         assert tab.page.evaluate("() => window.hacked === undefined")
