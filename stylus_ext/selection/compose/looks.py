@@ -23,12 +23,13 @@ DRAWN = frozenset(
 
 MEDIA = """
     art deco, art nouveau, blueprint, charcoal, charcoal drawing, claymation, coloring book,
-    cross stitch, crayon, crochet, embroidery, engraving, etching, felt, gouache, graffiti, impasto,
-    impasto painting, ink painting, ink wash, ink wash painting, isometric, knitted, lego,
-    line art, lineart, linocut, low poly, lowpoly, mosaic, oil painting, origami, paper cut,
-    papercut, pencil drawing, pencil sketch, pixel art, pixelart, silhouette, stained glass,
-    stop motion, synthwave, ukiyo e, vaporwave, vector art, voxel, voxel art, watercolor,
-    watercolor painting, woodblock print, woodcut
+    cross stitch, crayon, crochet, embroidery, emblem, engraving, etching, felt, game icon, gouache,
+    graffiti, icon, impasto, impasto painting, ink painting, ink wash, ink wash painting, isometric,
+    knitted, lego, line art, lineart, linocut, logo, low poly, lowpoly, mosaic, oil painting,
+    origami, paper cut, papercut, pencil drawing, pencil sketch, pixel art, pixelart, poster,
+    silhouette, stained glass, sticker, stop motion, storybook, synthwave, tattoo, tattoo design,
+    ukiyo e, vaporwave, vector art, voxel, voxel art, watercolor, watercolor painting,
+    woodblock print, woodcut
 """
 LOOKS = frozenset(frozenset(content_words(look)) for look in MEDIA.split(","))
 
@@ -57,11 +58,12 @@ def unrequested_style(candidate: Candidate, words: Collection[str], *, is_captio
     entry, evidence = candidate.entry, candidate.evidence
     if entry.kind != "style" or is_named_look(candidate, words):
         return ""
-    shared = identity(entry).intersection(words) - ATTRIBUTES
+    shared = identity(entry).intersection(words)
     called = {*evidence.named, *content_words(evidence.trigger)}
-    is_ordinary = called <= english_words().keys() and called.isdisjoint(LOOK_WORDS)
-    by_one_word = is_caption and len(called) == 1 and is_ordinary and len(shared) <= 1
-    is_unnamed = not called and not shared and evidence.sure < SURE_OF_UNNAMED
+    common = shared | called
+    is_ordinary = common <= english_words().keys() and common.isdisjoint(LOOK_WORDS)
+    by_one_word = is_caption and len(common) == 1 and is_ordinary
+    is_unnamed = common <= ATTRIBUTES and evidence.sure < SURE_OF_UNNAMED
     return unrequested(entry) if by_one_word or is_unnamed else ""
 
 

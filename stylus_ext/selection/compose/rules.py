@@ -204,11 +204,13 @@ class CompositionState:
 
     def _doubt(self, candidate: Candidate) -> str:
         """What speaks against the candidate itself, whatever else is picked."""
-        least = needed(self.query.limits.strictness)
-        reason = self._refusal(candidate) or unrequested_style(
-            candidate, self.words, is_caption=self.is_caption
-        )
-        return reason or (uncertain(candidate, least) if self._sure(candidate) < least else "")
+        strictness = self.query.limits.strictness
+        least, reason = needed(strictness), self._refusal(candidate)
+        if not reason and self._sure(candidate) < least:
+            return uncertain(candidate, least)
+        if not reason and strictness >= CALIBRATED:
+            return unrequested_style(candidate, self.words, is_caption=self.is_caption)
+        return reason
 
     def _refusal(self, candidate: Candidate) -> str:
         if candidate.key not in self.refusals:

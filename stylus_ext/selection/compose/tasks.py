@@ -14,7 +14,7 @@ from stylus_ext.core.ports import Query
 from stylus_ext.core.prompt.parse import UserTag
 from stylus_ext.core.prompt.phrases import Span
 from stylus_ext.core.prompt.words import content_words
-from stylus_ext.core.tags import ADAPTER_KINDS
+from stylus_ext.core.tags import ADAPTER_KINDS, is_readable
 from stylus_ext.core.triggers import stands_together
 from stylus_ext.selection.compose.checks import ATTRIBUTES
 
@@ -29,8 +29,9 @@ def tasks_of(spans: Sequence[Span]) -> dict[int, Task]:
 
 
 def user_tags(query: Query) -> tuple[UserTag, ...]:
-    """The adapter tags that the user wrote, each name once."""
-    tags = (tag for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS)
+    """The readable adapter tags that the user wrote, each name once."""
+    written = query.prompt.user_tags
+    tags = (tag for tag in written if tag.kind in ADAPTER_KINDS and is_readable(tag))
     return tuple({tag.name: tag for tag in tags}.values())
 
 

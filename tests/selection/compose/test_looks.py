@@ -65,6 +65,8 @@ def test_an_ordinary_word_of_a_caption_asks_for_no_style() -> None:
     assert not style_reason("matrix, 1girl, solo", "Matrix", ("matrix",), caption=False)
     assert not style_reason("a watercolor of a ship", "Watercolor", ("watercolor",))
     assert not style_reason("a xolqui of a ship", "Xolqui", ("xolqui",))
+    assert style_reason("a woman with a flag", "Flag Parade", sure=0.95)
+    assert not style_reason("a sticker of a cat", "Sticker Bombs", sure=0.95)
 
 
 def test_a_style_that_shares_no_word_must_be_surer() -> None:

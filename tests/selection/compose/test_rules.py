@@ -260,12 +260,12 @@ class TestTheUsersOwn:
         assert compose(self.PROMPT, own, other, pot, max_adapters=1).picks == ()
 
     def test_it_is_known_by_its_alias_too(self) -> None:
-        prompt = "a copper train beside a teapot <lora:Rails of 1900:0.7>"
+        prompt = "a copper train beside a graffiti <lora:Rails of 1900:0.7>"
         own = found(
             prompt, 1, "Copper Train", "copper train", kind="style", files=on_disk("coppertrain")
         )
         other = found(prompt, 2, "Iron Train", "copper train", kind="vehicle", sure=0.8)
-        pot = found(prompt, 3, "Teapot", "teapot", kind="style", sure=0.7)
+        pot = found(prompt, 3, "Graffiti", "graffiti", kind="style", sure=0.7)
         asked = replace(
             query(prompt, max_styles=1),
             names=TagNames.of([FileNames(own.key, "coppertrain", "Rails of 1900")]),
@@ -277,7 +277,7 @@ class TestTheUsersOwn:
         assert [task.taken_by for task in composition.tasks] == ["Rails of 1900", ""]
         assert "you" in reason(composition, "Copper Train")
         assert "Rails of 1900" in reason(composition, "Iron Train")
-        assert "1 style" in reason(composition, "Teapot")
+        assert "1 style" in reason(composition, "Graffiti")
         assert names(
             RuleComposer().compose(
                 replace(asked, names=NO_TAG_NAMES), Candidates((own,), spans(asked.prompt))
