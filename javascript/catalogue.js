@@ -23,7 +23,6 @@ window.stylus.files.push({
       order_size: "Size",
       family: "Base model",
       kind: "Kind",
-      more: "More filters",
       state: "State",
       bare: "No description",
       refined: "Described by a model",

@@ -46,7 +46,7 @@ def composed(stage: Stage) -> str:
 
 
 def told(done: Any) -> str:
-    return " ".join(done.infotexts)
+    return " ".join(done.p.comments)
 
 
 def make(stage: Stage, is_api: bool = True, **args: Any) -> Any:

@@ -213,7 +213,7 @@ def test_a_cap_that_one_prompt_uses_up_counts_for_its_whole_batch() -> None:
     texts = Texts(("watercolor, <lora:corgi_dog:1.5>", "watercolor"), ("", ""))
     done = write_generation(job(texts, 2), Asking(Settings()))
     assert done.texts.positive == texts.positive
-    assert [note.code for note in done.notes] == ["mixed_batch"]
+    assert [note.code for note in done.notes] == ["no_room", "mixed_batch"]
 
 
 def test_the_last_batch_may_be_short() -> None:
