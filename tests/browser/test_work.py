@@ -194,9 +194,12 @@ def test_the_status_says_where_everything_is_and_what_leaves(
 def test_an_engine_that_rests_is_started_by_a_click(busy: Desk, browser: Browser) -> None:
     with own_tab(busy, browser) as (tab, _):
         before = busy.server.told()["pid"]
+        tab.turn_to("status")
+        setup = ("status", "storage_sum", "keys")  # each of them asks the engine
+        eventually(lambda: all(tab.part(name).inner_text() for name in setup), tab.page)
         busy.link.call("POST", "/v1/shutdown", {})
         eventually(lambda: busy.server.told()["engine"] == "stopped", tab.page)
-        tab.turn_to("status")
+        tab.part("look_again").click()
         tab.part("wake").wait_for(state="visible")
         tab.part("wake").click()
         eventually(lambda: busy.server.told()["engine"] == "ready", tab.page)
