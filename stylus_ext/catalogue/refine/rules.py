@@ -109,7 +109,7 @@ def flags_of(card: AdapterCard, text: str) -> Flags:
     )
 
 
-VERSION = 2
+VERSION = 3
 """Increased when the rules change: cards are then refined again."""
 
 _MAX_NAME = 120

@@ -157,9 +157,7 @@ _VERSION = re.compile(
 _OTHER_SCRIPT = re.compile(r"[^\W\x00-\u024f]{2,}")
 """A name in another script beside the Latin one: カラオケ karaokeroom."""
 
-_COMPOUND = re.compile(
-    r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{3,})|(?<=[A-Z])(?=[A-Z][a-z]{2})",
-)
+_COMPOUND = re.compile(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{3,})|(?<=[A-Z])(?=[A-Z][a-z]{2})")
 """The places inside "LunarPunk", "moonLORA" and "ARWKnight" at which a word begins."""
 
 _GENERIC_WORDS = frozenset(

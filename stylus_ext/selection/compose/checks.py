@@ -156,7 +156,7 @@ def is_requested_tool(candidate: Candidate, words: Collection[str]) -> bool:
 
 # Matches that are narrower than the task.
 
-THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal", "background"))
+KINDS_OF_THINGS = frozenset(("object", "clothing", "vehicle", "building", "animal", "background"))
 
 FILLERS = frozenset(
     """beautiful buddy cluster collection concept cute everything fantasy height midjourney nature
@@ -174,7 +174,7 @@ def misfit(candidate: Candidate, task: str, words: Collection[str]) -> str:
     shared = _words((task,)) & identity(entry)
     if not shared or tool_purpose(candidate):
         return ""
-    if entry.kind in THINGS and shared <= ATTRIBUTES and not _is_whole_name(entry, words):
+    if entry.kind in KINDS_OF_THINGS and shared <= ATTRIBUTES and not _is_whole_name(entry, words):
         return f'only "{_listed(shared)}" of your prompt fits it'
     name = _name_words(entry.card.name)
     lacking = {word for word in _without_compounds(name) - FILLERS if word.isascii()}

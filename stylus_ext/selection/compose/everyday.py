@@ -19,7 +19,7 @@ from stylus_ext.selection.compose.checks import (
     CHARACTERS,
     COMMON,
     FILLERS,
-    THINGS,
+    KINDS_OF_THINGS,
     identity,
 )
 
@@ -70,7 +70,7 @@ def other_thing(candidate: Candidate, words: Collection[str]) -> str:
     """Why it draws another thing than the prompt names, or a particular sort of it."""
     entry, evidence = candidate.entry, candidate.evidence
     name = _plain_name(entry.card.name)
-    if entry.kind not in THINGS or entry.card.weak or evidence.named or not name:
+    if entry.kind not in KINDS_OF_THINGS or entry.card.weak or evidence.named or not name:
         return ""
     here = frozenset(words)
     general = {term for word in here for term in general_terms(word)}
@@ -85,7 +85,7 @@ def other_thing(candidate: Candidate, words: Collection[str]) -> str:
     present = here.intersection(name)
     is_sure_scene = entry.kind == "background" and evidence.sure >= SURE_OF_SCENE
     is_unnamed = (present | general.intersection(name)) <= ATTRIBUTES
-    if is_unnamed and not is_sure_scene and is_plain(name[-1]):
+    if is_unnamed and not is_sure_scene and _is_plain(name[-1]):
         return draws
     if sorts := [word for word in lacking if present.intersection(general_terms(word))]:
         return f"more specific than your prompt ({' '.join(sorts)})"
@@ -93,7 +93,7 @@ def other_thing(candidate: Candidate, words: Collection[str]) -> str:
     return draws if is_other and not is_worn and len(lacking) >= MUCH_MORE else ""
 
 
-def is_plain(word: str) -> bool:
+def _is_plain(word: str) -> bool:
     return is_everyday(word) or word in things()
 
 

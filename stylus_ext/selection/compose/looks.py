@@ -21,7 +21,7 @@ DRAWN = frozenset(
     manga painting pixel pixelart sketch toon vector watercolor""".split()
 )
 
-MEDIA = """
+_LOOKS = """
     art deco, art nouveau, blueprint, charcoal, charcoal drawing, claymation, coloring book,
     cross stitch, crayon, crochet, embroidery, emblem, engraving, etching, felt, game icon, gouache,
     graffiti, icon, impasto, impasto painting, ink painting, ink wash, ink wash painting, isometric,
@@ -31,7 +31,7 @@ MEDIA = """
     ukiyo e, vaporwave, vector art, voxel, voxel art, watercolor, watercolor painting,
     woodblock print, woodcut
 """
-LOOKS = frozenset(frozenset(content_words(look)) for look in MEDIA.split(","))
+LOOKS = frozenset(frozenset(content_words(look)) for look in _LOOKS.split(","))
 
 LOOK_WORDS = frozenset[str]().union(*LOOKS) | DRAWN | PHOTO
 

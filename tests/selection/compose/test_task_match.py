@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from stylus_ext.core.composition import Candidate
 from stylus_ext.core.prompt.words import content_words, words
-from stylus_ext.selection.compose.checks import ATTRIBUTES, COMMON, THINGS, identity, misfit
+from stylus_ext.selection.compose.checks import (
+    ATTRIBUTES,
+    COMMON,
+    KINDS_OF_THINGS,
+    identity,
+    misfit,
+)
 from tests.fakes import make_entry
 
 TEAPOT: dict[str, Any] = {
@@ -97,7 +103,7 @@ def test_neither_broader_nor_narrower(
 
 
 @given(
-    st.sampled_from(sorted(THINGS)),
+    st.sampled_from(sorted(KINDS_OF_THINGS)),
     st.lists(
         st.sampled_from(["teapot", "glass", "corgi", "old", "train"]), min_size=1, unique=True
     ),
