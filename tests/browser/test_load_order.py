@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 URL = "http://127.0.0.1/"
 SCRIPTS = sorted(path.name for path in (ROOT / "javascript").glob("*.js"))
-SECTIONS = ("catalogue", "recipes", "setup")
+# What each section shows once its answers have come; a hidden one draws no cards.
+SECTIONS = {
+    "catalogue": "#stylus_cards li button",
+    "recipes": "#stylus_recipes li",
+    "setup": "#stylus_status dd",
+}
 SHUFFLES = 6
 _JOB = {
     "id": "1",
@@ -134,11 +139,10 @@ def drawn(page: Page, scripts: list[str]) -> str:
     page.route(lambda _: True, lambda route: _answer(route, scripts))
     page.goto(URL, wait_until="load")
     page.evaluate(_PLACES)
-    for name in SECTIONS:
+    for name, content in SECTIONS.items():
         page.locator(f"#stylus_head_{name}").click()
-        page.locator(f"#stylus_part_{name}").wait_for(state="visible")
+        page.locator(f"#stylus_part_{name}").locator(content).first.wait_for()
     page.wait_for_load_state("networkidle")
-    page.locator("#stylus_status dd").first.wait_for()
     page.locator("#stylus_jobs [data-state=done]").wait_for(state="attached")
     assert errors == []
     assert page.evaluate("window.intervals.size") == 0
