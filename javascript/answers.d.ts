@@ -85,6 +85,7 @@ interface BrowseCounts {
   on_disk: number;
   bare: number;
   refined: number;
+  unused: number;
 }
 
 interface Overview {

@@ -21,10 +21,12 @@ window.stylus.files.push({
       order_added: "Recently added",
       order_name: "Name",
       order_size: "Size",
+      order_used: "Most used",
       family: "Base model",
       kind: "Kind",
       state: "State",
       bare: "No description",
+      unused: "Never used",
       refined: "Described by a model",
       notOnDisk: "not on disk",
       showPictures: "Show not-safe-for-work pictures",
@@ -62,7 +64,7 @@ window.stylus.files.push({
         on: { input: stylus.debounce(() => listFromTop(), TYPING_PAUSE_MS) },
       });
       const order = select(
-        ["added", "name", "size"].map((name) => [name, text(`order_${name}`)]),
+        ["added", "used", "name", "size"].map((name) => [name, text(`order_${name}`)]),
         "added",
       );
       order.id = "stylus_order";
@@ -87,6 +89,7 @@ window.stylus.files.push({
         state: stylus.chipGroup("state", text("state"), () => listFromTop()),
         bare: stylus.chipGroup("bare", text("bare"), () => listFromTop()),
         refined: stylus.chipGroup("refined", text("refined"), () => listFromTop()),
+        used: stylus.chipGroup("used", text("unused"), () => listFromTop()),
       };
       const gallery = stylus.drawGallery({
         label: text("catalogue"),
@@ -173,7 +176,7 @@ window.stylus.files.push({
         if (scope === "mine") payload.on_disk = true;
         for (const [name, group] of Object.entries(groups)) {
           const value = group.value();
-          if (value) payload[name] = value === "true" ? true : value;
+          if (value) payload[name] = { true: true, false: false }[value] ?? value;
         }
         const answer = await attempt(line, () => call("browse", payload, { signal }));
         if (answer && first) show(answer, Object.keys(payload));
@@ -218,6 +221,7 @@ window.stylus.files.push({
         );
         groups.bare.show([{ value: "true", title: text("bare"), count: counts.bare }]);
         groups.refined.show([{ value: "true", title: text("refined"), count: counts.refined }]);
+        groups.used.show([{ value: "false", title: text("unused"), count: counts.unused }]);
       }
 
       /** @param {string} key */

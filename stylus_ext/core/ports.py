@@ -29,6 +29,8 @@ class CatalogueCounts:
     kinds: Mapping[str, int]
     states: Mapping[str, int]
     refined: int
+    used: int
+    """In a picture of the user."""
     bare: int
     """On disk, and hardly anything is stated about them."""
     duplicates: int
@@ -46,6 +48,41 @@ class PastPicture:
     negative: str = ""
     seed: int = 0
     used: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PictureUse:
+    """One picture that was made with an adapter; `made` is in seconds since 1970."""
+
+    key: AdapterKey
+    path: str
+    made: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class UseHistory:
+    """How often an adapter was used: pictures per weight, and the newest pictures first."""
+
+    weights: tuple[tuple[float, int], ...] = ()
+    newest: tuple[PictureUse, ...] = ()
+
+    @property
+    def pictures(self) -> int:
+        return sum(number for _, number in self.weights)
+
+
+class Uses(Protocol):
+    """Stores which adapters the user's pictures were made with."""
+
+    def replace(self, folders: Sequence[str], uses: Iterable[PictureUse]) -> None:
+        """Replace all uses by the pictures below these folders."""
+
+    def counts(self, keys: Iterable[AdapterKey]) -> dict[AdapterKey, int]:
+        """Pictures by first key; adapters without any are left out."""
+        ...
+
+    def history(self, key: AdapterKey, newest: int) -> UseHistory: ...
 
 
 def no_limit() -> float | None:
@@ -156,7 +193,7 @@ class VectorIndex(Protocol):
         ...
 
 
-Order = Literal["name", "added", "size"]
+Order = Literal["name", "added", "size", "used"]
 """Order of a listing; by date and size those on disk come first."""
 
 
@@ -170,7 +207,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Search filter; None keeps all. `refined`: described by a model; `bare`: nearly no text."""
+    """Search filter; None keeps all. `refined`: described by a model; `bare`: nearly no text;
+    `used`: in a picture of the user.
+    """
 
     family: str | None = None
     kind: str | None = None
@@ -178,6 +217,7 @@ class Filter:
     on_disk: bool | None = None
     refined: bool | None = None
     bare: bool | None = None
+    used: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,7 +230,9 @@ class Catalogue:
         judged = known_as(verdicts, keys)
         with self.write_lock:
             source = PictureSource(paths, self.names(), judged, kept, self.store.stated)
-            return self.refresh(source, progress)
+            refreshed = self.refresh(source, progress)
+            self.store.uses.replace([str(path) for path in paths], source.uses)
+        return refreshed
 
     def available(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
         """File stems of the adapters in these folders, or in any folder, by key."""

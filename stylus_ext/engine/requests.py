@@ -272,6 +272,7 @@ class SearchInput(OperationInput):
 class BrowseInput(SearchInput):
     refined: bool | None = None
     bare: bool | None = None
+    used: bool | None = None
     order: Order = "name"
     counts: bool = False
     limit: Whole = Field(default=40, ge=1, le=200)

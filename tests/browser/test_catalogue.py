@@ -72,7 +72,7 @@ def test_filters_are_the_stores_and_tell_how_many(planner: Desk, browser: Browse
             assert count == f"{told['total']:,}"
             assert tab.page.evaluate("document.activeElement.dataset.value") == value
             tab.chip(name, value).click()
-        for order in ("size", "added", "name"):
+        for order in ("size", "added", "used", "name"):
             told = planner.link.call("POST", "/v1/browse", {"order": order})
             tab.part("order").select_option(order)
             first = [entry["key"] for entry in told["entries"]][:4]

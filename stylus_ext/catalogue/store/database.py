@@ -79,7 +79,22 @@ UPDATE entries SET family = 'unknown',
 UPDATE meta SET value = CAST(max(CAST(value AS INTEGER),
     (SELECT coalesce(max(revision), 0) FROM entries)) AS TEXT) WHERE name = 'revision'
 """
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER)
+# What the gallery sorts by is a column, so that a page is one walk along one index.
+_GALLERY = """
+CREATE TABLE pictures (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, made REAL NOT NULL);
+CREATE TABLE uses (key TEXT NOT NULL, picture INTEGER NOT NULL, weight REAL NOT NULL,
+    PRIMARY KEY (key, picture)) WITHOUT ROWID;
+ALTER TABLE entries ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN added INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entries ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+UPDATE entries SET (added, size) = (SELECT max(mtime_ns), max(size) FROM files
+    WHERE files.key = entries.key) WHERE key IN (SELECT key FROM files);
+DROP INDEX entries_by_name;
+CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare,
+    favourite, used, added, size)
+"""
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER, _GALLERY)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.
 """

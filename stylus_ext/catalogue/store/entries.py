@@ -96,7 +96,7 @@ def forget_keys(connection: sqlite3.Connection, first: str, keys: Sequence[str])
 
 def move_rows(connection: sqlite3.Connection, other: str, first: str) -> None:
     """Move everything under `other` to `first`, which keeps its own values."""
-    for table in ("edits", "cards"):
+    for table in ("edits", "cards", "uses"):
         connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608
         connection.execute(f"DELETE FROM {table} WHERE key = ?", (other,))  # noqa: S608
     connection.execute("UPDATE aliases SET first = ? WHERE first = ?", (first, other))
@@ -220,7 +220,8 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
         "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name,"
-        " title_print, card_print, refined, bare) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " title_print, card_print, refined, bare, added, size, used) VALUES (?, ?, ?, ?, ?, ?, ?,"
+        " ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM uses WHERE key = ?))",
         (
             number,
             key,
@@ -233,6 +234,9 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
             *prints,
             entry.description.refined,
             entry.card.bare,
+            max((file.mtime_ns for file in entry.files), default=0),
+            max((file.size for file in entry.files), default=0),
+            key,
         ),
     )
     connection.execute("DELETE FROM gone WHERE key = ?", (key,))

@@ -17,11 +17,11 @@ _RANKED = 1_000
 _WEIGHTS = "10.0, 6.0, 3.0, 1.0, 6.0"
 
 
-_OF_FILES = "(SELECT max(f.{column}) FROM files f WHERE f.key = e.key) DESC, e.name, e.id"
 _ORDERS: Mapping[Order, str] = {
     "name": "e.name, e.id",
-    "added": _OF_FILES.format(column="mtime_ns"),
-    "size": _OF_FILES.format(column="size"),
+    "added": "e.added DESC, e.name, e.id",
+    "size": "e.size DESC, e.name, e.id",
+    "used": "e.used DESC, e.name, e.id",
 }
 
 
@@ -53,7 +53,7 @@ def _kept(keep: Filter) -> tuple[str, list[str | int]]:
     for column in _COLUMNS:
         value: str | bool | None = getattr(keep, column)
         if value is not None:
-            parts.append(f"AND e.{column} = ?")
+            parts.append(f"AND {_EXPRESSIONS.get(column, f'e.{column}')} = ?")
             values.append(to_column(value) if isinstance(value, str) else int(value))
     return " ".join(parts), values
 
@@ -114,10 +114,12 @@ def _by_part(
     return [key for (key,) in rows]
 
 
-_COLUMNS = ("family", "kind", "state", "on_disk", "refined", "bare")
+_COLUMNS = ("family", "kind", "state", "on_disk", "refined", "bare", "used")
+_EXPRESSIONS = {"used": "(e.used > 0)"}
+"""Of the filters that are not a column as it is."""
 _ENTRIES = (
-    f"SELECT {', '.join(_COLUMNS)}, count(*) FROM entries "  # noqa: S608
-    "GROUP BY 1, 2, 3, 4, 5, 6"
+    f"SELECT {', '.join(_EXPRESSIONS.get(column, column) for column in _COLUMNS)}, count(*)"  # noqa: S608
+    " FROM entries e GROUP BY 1, 2, 3, 4, 5, 6, 7"
 )
 _DUPLICATES = (
     "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
@@ -165,14 +167,14 @@ class CatalogueStats:
             return known
 
 
-_Group = tuple[tuple[str, str, str, bool, bool, bool], int]
+_Group = tuple[tuple[str, str, str, bool, bool, bool, bool], int]
 """The values of `_COLUMNS` that some entries share, and their number."""
 
 
 def _groups(connection: sqlite3.Connection) -> list[_Group]:
     return [
-        ((from_column(family), kind, state, bool(here), bool(refined), bool(bare)), number)
-        for family, kind, state, here, refined, bare, number in connection.execute(_ENTRIES)
+        ((from_column(family), kind, state, *map(bool, marks)), number)
+        for family, kind, state, *marks, number in connection.execute(_ENTRIES)
     ]
 
 
@@ -181,14 +183,15 @@ def _counted(connection: sqlite3.Connection, groups: Sequence[_Group]) -> Catalo
     here: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     states: Counter[str] = Counter()
-    refined = bare = 0
-    for (family, kind, state, on_disk, is_refined, is_bare), number in groups:
+    refined = bare = used = 0
+    for (family, kind, state, on_disk, is_refined, is_bare, is_used), number in groups:
         families[family] += number
         here[family] += number * on_disk
         kinds[kind] += number
         states[state] += number
         refined += number * is_refined
         bare += number * (is_bare and on_disk)
+        used += number * is_used
     return CatalogueCounts(
         entries=families.total(),
         on_disk=here.total(),
@@ -196,6 +199,7 @@ def _counted(connection: sqlite3.Connection, groups: Sequence[_Group]) -> Catalo
         kinds=dict(kinds.most_common()),
         states=dict(states),
         refined=refined,
+        used=used,
         bare=bare,
         duplicates=connection.execute(_DUPLICATES).fetchone()[0],
         unnamed=connection.execute(_UNNAMED).fetchone()[0],

@@ -18,6 +18,7 @@ from stylus_ext.catalogue.store.entries import Batch, EntryCache
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
 from stylus_ext.catalogue.store.search import CatalogueStats
 from stylus_ext.catalogue.store.side_tables import FeedbackTable, MemoryTable, RecipeTable
+from stylus_ext.catalogue.store.uses import UseTable
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits, Entry, View
 from stylus_ext.core.errors import InvalidInput, Note
@@ -49,6 +50,7 @@ class SqliteStore:
         self.tallies = CatalogueStats(self._database)
         self.verdicts = FeedbackTable(self._database, self._append_record)
         self.recipes = RecipeTable(self._database, self._append_record)
+        self.uses = UseTable(self._database, self._changing)
         try:
             if not self._database.read_only:
                 notes += self._replay()

@@ -164,11 +164,17 @@ def browse(catalogue: Catalogue, pictures: CardPictures, request: BrowseInput) -
         request.on_disk,
         refined=request.refined,
         bare=request.bare,
+        used=request.used,
     )
     page = catalogue.store.search(request.text, keep, request.offset, request.limit, request.order)
+    uses = catalogue.store.uses.counts(entry.key for entry in page.entries)
     rows = [
         _card_json(pictures, entry)
-        | {"refined": entry.description.refined, "bare": entry.card.bare}
+        | {
+            "refined": entry.description.refined,
+            "bare": entry.card.bare,
+            "used": uses.get(entry.key, 0),
+        }
         for entry in page.entries
     ]
     answer: dict[str, Any] = {"total": page.total, "entries": rows}
@@ -190,6 +196,8 @@ def _facets_json(catalogue: Catalogue, keep: Filter) -> dict[str, Any]:
         "on_disk": facets["on_disk"].get(True, 0),
         "bare": facets["bare"].get(True, 0),
         "refined": facets["refined"].get(True, 0),
+        # Without any use the pictures were not read, and nothing is known to be unused.
+        "unused": facets["used"].get(False, 0) if catalogue.store.tallies.tally().used else 0,
     }
 
 

@@ -20,7 +20,7 @@ import pytest
 from stylus_ext.catalogue.store.database import STEPS, address
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
-from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.ports import Filter
@@ -309,11 +309,27 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
     ]
 
 
+def without_gallery(connection: sqlite3.Connection) -> None:
+    """Take the columns of the gallery from a catalogue, as schema 6 had none of them."""
+    columns = "DROP COLUMN favourite", "DROP COLUMN used", "DROP COLUMN added", "DROP COLUMN size"
+    for statement in (
+        "DROP TABLE pictures",
+        "DROP TABLE uses",
+        "DROP INDEX entries_by_name",
+        *(f"ALTER TABLE entries {change}" for change in columns),
+        "CREATE INDEX entries_by_name"
+        " ON entries (name, id, family, kind, state, on_disk, refined, bare)",
+        "UPDATE meta SET value = '6' WHERE name = 'schema'",
+    ):
+        connection.execute(statement)
+
+
 def test_the_family_other_of_an_older_catalogue_is_unknown(tmp_path: Path) -> None:
     filled(tmp_path)
     with opened(tmp_path) as store:
         before = store.revision
     connection = raw(tmp_path)
+    without_gallery(connection)
     connection.execute("UPDATE entries SET family = 'other' WHERE id % 3 = 0")
     connection.execute("UPDATE meta SET value = '5' WHERE name = 'schema'")
     connection.close()
@@ -505,3 +521,20 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_lost(tmp_path: Path) -> None:
     assert count == "300"
     with opened(tmp_path) as store:
         assert store.search("", ALL).total == 300
+
+
+def test_an_older_catalogue_is_sorted_by_what_it_knows_of_its_files(tmp_path: Path) -> None:
+    with opened(tmp_path) as store:
+        store.write(
+            [
+                make_entry(1, "Old", files=(LocalFile("/a/old", "old", 900, 1),)),
+                make_entry(2, "New", files=(LocalFile("/a/new", "new", 100, 2),)),
+            ]
+        )
+    connection = raw(tmp_path)
+    without_gallery(connection)
+    connection.close()
+    with opened(tmp_path) as store:
+        for order, first in (("added", "New"), ("size", "Old"), ("used", "New")):
+            page = store.search("", ALL, order=order)  # type: ignore[arg-type]
+            assert page.entries[0].card.name == first

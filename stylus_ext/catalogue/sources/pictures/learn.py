@@ -31,7 +31,7 @@ from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.feedback import REFUSED, Verdict, doubts
 from stylus_ext.core.file_names import TagNames
-from stylus_ext.core.ports import PastPicture, Progress, Sighting
+from stylus_ext.core.ports import PastPicture, PictureUse, Progress, Sighting
 from stylus_ext.core.prompt.parse import UserTag
 from stylus_ext.core.recipes import Recipe
 
@@ -121,12 +121,26 @@ class PictureLesson:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """Lessons by stem, the number of pictures found and of those with infotext, and notes."""
+    """Lessons by stem, the number of pictures found and of those with infotext, and notes.
+
+    `uses` has every tag of every picture, those that Stylus wrote included.
+    """
 
     lessons: Mapping[str, PictureLesson] = field(default_factory=dict)
+    uses: Sequence[TagUse] = ()
     pictures: int = 0
     with_infotext: int = 0
     notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TagUse:
+    """One file's tag in one picture."""
+
+    stem: str
+    path: Path
+    made: float
+    weight: float
 
 
 def card_of(lesson: PictureLesson, key: AdapterKey) -> AdapterCard:
@@ -163,6 +177,25 @@ class _Counts:
     with_infotext: int = 0
     uses: dict[str, _Uses] = field(default_factory=dict)
     prompts: dict[str, int] = field(default_factory=dict)
+    pictures: list[TagUse] = field(default_factory=list)
+    texts: set[int] = field(default_factory=set)
+
+    def add_uses(self, text: str, path: Path, infotext: Infotext, stem_of: StemFinder) -> None:
+        """Notes what a picture was made with; copies of a picture have the same text."""
+        if (seen := hash(text)) in self.texts:
+            return
+        self.texts.add(seen)
+        with contextlib.suppress(OSError):
+            made = path.stat().st_mtime
+            hashes = infotext.lora_hashes
+            weights = {
+                stem_of(tag.name, hashes.get(write_hash_name(tag.name), "")): tag.weight
+                for tag in reversed(split_tags(infotext.prompt)[1])
+            }
+            self.pictures += [
+                TagUse(stem, path, made, 1.0 if weight is None else round(weight, 3))
+                for stem, weight in weights.items()
+            ]
 
     def add(self, infotext: Infotext, stem_of: StemFinder) -> None:
         prompt, tags = split_tags(infotext.prompt)
@@ -231,7 +264,9 @@ def learn(
                 )
             continue
         if text:
-            counts.add(parse_infotext(text), stem_of)
+            infotext = parse_infotext(text)
+            counts.add(infotext, stem_of)
+            counts.add_uses(text, path, infotext, stem_of)
     progress.report(_STEP, len(paths), len(paths))
     if skipped > _MAX_NOTES:
         notes.append(
@@ -244,7 +279,7 @@ def learn(
         len(paths),
         1000 * (time.monotonic() - started),
     )
-    return Lessons(lessons, len(paths), counts.with_infotext, tuple(notes))
+    return Lessons(lessons, counts.pictures, len(paths), counts.with_infotext, tuple(notes))
 
 
 def _written_by_user(infotext: Infotext) -> tuple[str, tuple[UserTag, ...]]:
@@ -311,6 +346,8 @@ class PictureSource:
             (split_tags(recipe.prompt)[0], frozenset(adapter.key for adapter in recipe.adapters))
             for recipe in recipes
         }
+        self.uses: list[PictureUse] = []
+        """Of the adapters on disk; complete when `cards` has ended."""
 
     def cards(self, known: Mapping[str, LocalFile], progress: Progress) -> Iterator[Sighting]:  # noqa: ARG002
         judgement = Judgement(self._is_wrong, self._is_kept)
@@ -318,6 +355,11 @@ class PictureSource:
         yield from (Sighting(note=note) for note in lessons.notes)
         unknown: list[str] = []
         keys = {stem: self._names.key(stem) for stem in lessons.lessons}
+        self.uses = [
+            PictureUse(key, str(use.path), use.made, use.weight)
+            for use in lessons.uses
+            if (key := keys.get(use.stem)) is not None
+        ]
         stated = self._stated([key for key in keys.values() if key is not None])
         for stem, lesson in lessons.lessons.items():
             key = keys[stem]
