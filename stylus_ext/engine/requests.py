@@ -308,6 +308,14 @@ class RecipesInput(OperationInput):
     like: Annotated[str, Longest(LONGEST_PROMPT)] | None = None
 
 
+class FirstStepsInput(OperationInput):
+    """`skip` replaces the list of skipped steps."""
+
+    skip: list[Literal["read", "identify", "learn", "catalogue", "language_model"]] | None = Field(
+        default=None, max_length=10
+    )
+
+
 class KeysInput(OperationInput):
     """At most one of `enter`, `forget` and `check`."""
 

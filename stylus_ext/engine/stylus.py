@@ -17,6 +17,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.engine.catalogue import Catalogue
 from stylus_ext.engine.downloads import CardPictures, Downloads
 from stylus_ext.engine.encoders import encoder_key, open_index, open_reranker
+from stylus_ext.engine.first_steps import FirstSteps
 from stylus_ext.engine.services import Services
 from stylus_ext.net.thumbnails import KeptPictures
 from stylus_ext.selection.compose.baselines import PolicyComposer
@@ -79,6 +80,7 @@ class Stylus:
     downloads: Downloads
     pictures: CardPictures
     user_data: UserData
+    first_steps: FirstSteps
     close: Callable[[], None]
 
     def warm(self) -> None:
@@ -150,5 +152,6 @@ def open_stylus(
         ),
         pictures=pictures,
         user_data=UserData(feedback, store.recipes, FindRecipes(questions)),
+        first_steps=FirstSteps(folder),
         close=close,
     )

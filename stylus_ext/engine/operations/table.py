@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
+from stylus_ext.engine.first_steps import CATALOGUE, IDENTIFY, LEARN, READ, first_steps
 from stylus_ext.engine.operations import (
     catalogue,
     downloads,
@@ -25,6 +26,7 @@ from stylus_ext.engine.requests import (
     DiscardInput,
     EditInput,
     FetchInput,
+    FirstStepsInput,
     FoldersInput,
     GenerationInput,
     IdentifyInput,
@@ -81,6 +83,27 @@ def perform(
     return operation.run(stylus, operation.input.model_validate(payload), progress)
 
 
+def _index(stylus: Stylus, request: IndexInput, progress: Progress) -> Answer:
+    answer = catalogue.index(stylus.catalogue, stylus.user_data, stylus.warm, request, progress)
+    if request.lora_dirs:
+        stylus.first_steps.finish(READ, answer["written"])
+    if request.learn:
+        stylus.first_steps.finish(LEARN, answer["learned"])
+    return answer
+
+
+def _identify(stylus: Stylus, request: IdentifyInput, progress: Progress) -> Answer:
+    answer = sources.identify(stylus.catalogue, stylus.services, stylus.warm, request, progress)
+    stylus.first_steps.finish(IDENTIFY, stylus.catalogue.store.tallies.tally().unnamed)
+    return answer
+
+
+def _sync(stylus: Stylus, request: SyncInput, progress: Progress) -> Answer:
+    answer = sources.sync(stylus.catalogue, stylus.services, stylus.warm, request, progress)
+    stylus.first_steps.finish(CATALOGUE, answer["written"])
+    return answer
+
+
 OPERATIONS: Mapping[str, Operation] = {
     "generation": Operation(GenerationInput, plan.generation, late=plan.late_generation),
     "folders": Operation(FoldersInput, lambda s, r, p: catalogue.folders(s.catalogue, r, p)),
@@ -102,6 +125,7 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "storage": Operation(NoInput, lambda s, _, __: downloads.storage(s.catalogue, s.downloads)),
     "keys": Operation(KeysInput, lambda s, r, _: status.keys(s.services, r)),
+    "first_steps": Operation(FirstStepsInput, lambda s, r, _: first_steps(s, r.skip)),
     "status": Operation(NoInput, lambda s, _, __: status.status(s, OPERATIONS)),
     "inventory": Operation(InventoryInput, lambda s, r, _: plan.inventory(s.catalogue, r)),
     "rehearse": _job(
@@ -110,13 +134,11 @@ OPERATIONS: Mapping[str, Operation] = {
         concurrent=True,
     ),
     "index": replace(
-        _job(IndexInput, lambda s, r, p: catalogue.index(s.catalogue, s.user_data, s.warm, r, p)),
+        _job(IndexInput, _index),
         job_name=lambda request: "learn" if request.learn else "index",
     ),
-    "sync": _job(SyncInput, lambda s, r, p: sources.sync(s.catalogue, s.services, s.warm, r, p)),
-    "identify": _job(
-        IdentifyInput, lambda s, r, p: sources.identify(s.catalogue, s.services, s.warm, r, p)
-    ),
+    "sync": _job(SyncInput, _sync),
+    "identify": _job(IdentifyInput, _identify),
     "import": _job(
         ImportInput,
         lambda s, r, p: sources.import_catalogue(s.catalogue, s.settings.encoder, s.warm, r, p),

@@ -57,6 +57,11 @@ def _start(request: ActionRequest) -> Payload:
     return job
 
 
+def _list(request: ActionRequest) -> Payload:
+    """The page asks all the time: an engine that is not running has no jobs, and stays so."""
+    return {"jobs": []} if request.is_resting else request.engine("GET", "/v1/jobs")
+
+
 def _arguments(payload: Payload) -> Mapping[str, Any]:
     arguments = payload.get("payload") or {}
     if not isinstance(arguments, Mapping):
@@ -79,8 +84,8 @@ def _path(job_id: object, action: str = "") -> str:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "jobs": Action(lambda request: request.engine("GET", "/v1/jobs")),
-    "job": Action(lambda request: request.engine("GET", _path(request.payload.get("id")))),
+    "jobs": Action(_list),
+    "job": Action(lambda request: request.running_engine("GET", _path(request.payload.get("id")))),
     "cancel": Action(
         lambda request: request.engine("POST", _path(request.payload.get("id"), "/cancel"), {}),
         RequestKind.CHANGE,

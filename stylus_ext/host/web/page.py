@@ -23,6 +23,7 @@ from stylus_ext.host.web.responses import (
     body,
     guarded,
     passed,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -102,16 +103,26 @@ def _key_kind(payload: Payload) -> RequestKind:
     return RequestKind.CHANGE if payload.get("enter") or payload.get("forget") else RequestKind.LOOK
 
 
+def _keys(request: ActionRequest) -> Payload:
+    """Keys are listed without starting an engine; a change or a test starts one."""
+    act = passed if request.payload.get("service") else shown
+    return act("keys", _KEY_CHECK_S)(request)
+
+
 ACTIONS: Mapping[str, Action] = {
     "status": Action(_status),
     "wake": Action(_wake, RequestKind.PLAN),
     "browse": Action(_browse),
-    "overview": Action(passed("overview")),
-    "storage": Action(passed("storage")),
+    "overview": Action(shown("overview")),
+    "first_steps": Action(
+        shown("first_steps"),
+        kind_of=lambda payload: RequestKind.CHANGE if "skip" in payload else RequestKind.LOOK,
+    ),
+    "storage": Action(shown("storage")),
     "show": Action(_show),
     "edit": Action(passed("edit"), RequestKind.CHANGE),
     "picture": Action(_picture),
-    "keys": Action(passed("keys", _KEY_CHECK_S), kind_of=_key_kind),
+    "keys": Action(_keys, kind_of=_key_kind),
 }
 
 

@@ -62,6 +62,20 @@ class ActionRequest:
 
         return EngineClient(self.process).ask(method, path, payload, timeout_s)
 
+    def running_engine(
+        self, method: str, path: str, payload: Any = None, timeout_s: float = 30.0
+    ) -> Payload:
+        """Ask the engine; raises `Unavailable` where it is not running, and starts none."""
+        if self.is_resting:
+            raise Unavailable(self.process.report().sentence)
+        return self.engine(method, path, payload, timeout_s)
+
+    @property
+    def is_resting(self) -> bool:
+        from stylus_ext.host.engine.setup_state import EngineState
+
+        return self.process.report().state is EngineState.STOPPED
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -78,6 +92,13 @@ class Action:
 def passed(path: str, timeout_s: float = 30.0) -> Callable[[ActionRequest], Payload]:
     """A handler that passes the payload to a path of the engine."""
     return lambda request: request.engine("POST", f"/v1/{path}", request.payload, timeout_s)
+
+
+def shown(path: str, timeout_s: float = 30.0) -> Callable[[ActionRequest], Payload]:
+    """Like `passed`, for what a page shows by itself: starts no engine."""
+    return lambda request: request.running_engine(
+        "POST", f"/v1/{path}", request.payload, timeout_s
+    )
 
 
 class BadRequest(Exception):
