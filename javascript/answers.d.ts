@@ -9,6 +9,7 @@ type Answers = Record<PanelAction, PanelAnswer> & {
   cancel: Job;
   choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
   edit: { entry: EntryDetails };
+  first_steps: { steps: FirstStep[] };
   job: Job;
   jobs: { jobs: Job[] };
   keys: { message: string; keys: Key[] };
@@ -96,6 +97,13 @@ interface Overview {
   duplicates: number;
   refined: number;
   entries: number;
+}
+
+interface FirstStep {
+  name: string;
+  state: "to_do" | "done" | "skipped";
+  count: number | null;
+  text: string;
 }
 
 interface Cost {

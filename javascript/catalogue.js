@@ -6,7 +6,17 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "catalogue",
-  needs: ["core", "requests", "pictures", "sections", "job_list", "gallery", "chips", "adapter"],
+  needs: [
+    "core",
+    "requests",
+    "pictures",
+    "sections",
+    "job_list",
+    "first_steps",
+    "gallery",
+    "chips",
+    "adapter",
+  ],
   start(stylus) {
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
 
@@ -34,8 +44,7 @@ window.stylus.files.push({
       foundOne: "1 found",
       foundNone: "Nothing found. Use fewer words or filters.",
       foundMany: "More than {total} found",
-      noneHere: "No LoRAs are read yet. Read the WebUI's LoRA folders, or look through Everything.",
-      readFolders: "Read my LoRAs",
+      noneHere: "No LoRAs are read yet.",
       nsfw: "NSFW",
       state_auto: "auto",
       state_always: "always",
@@ -75,13 +84,12 @@ window.stylus.files.push({
         on: { change: ({ target }) => place.classList.toggle("stylus-bold", target.checked) },
       });
       const line = stylus.statusLine({ id: "stylus_found" });
+      const firstSteps = stylus.makeFirstSteps("start");
       const empty = el(
         "div",
-        { class: "stylus-row", id: "stylus_none_here", hidden: true },
-        button(text("readFolders"), () => stylus.startJob(line, "index"), {
-          id: "stylus_read_folders",
-          class: "stylus-button stylus-primary",
-        }),
+        { id: "stylus_none_here", hidden: true },
+        el("h3", {}, text("firstSteps")),
+        firstSteps.place,
       );
       const groups = {
         family: stylus.chipGroup("family", text("family"), () => listFromTop()),
@@ -192,8 +200,10 @@ window.stylus.files.push({
         const filtered =
           search.value.trim() || Object.keys(groups).some((name) => asked.includes(name));
         empty.hidden = total > 0 || Boolean(filtered) || scope !== "mine";
-        if (!empty.hidden) say(line, "noneHere");
-        else if (total === 0) say(line, "foundNone");
+        if (!empty.hidden) {
+          say(line, "noneHere");
+          firstSteps.refresh();
+        } else if (total === 0) say(line, "foundNone");
         else if (total === 1) say(line, "foundOne");
         else say(line, capped ? "foundMany" : "found", { total: total.toLocaleString() });
         if (!counts) return;

@@ -37,6 +37,18 @@ window.stylus.files.push({
       );
     }
 
+    /**
+     * A text with a count: `<name>One` for 1 and `<name>None` for 0, where these exist.
+     * @param {string} name
+     * @param {number} number replaces `{number}` in the text
+     * @param {TextValues} [values]
+     */
+    function countText(name, number, values) {
+      const special = `${name}${number === 0 ? "None" : number === 1 ? "One" : ""}`;
+      const found = hasText(special) ? special : name;
+      return text(found, { number: number.toLocaleString(), ...values });
+    }
+
     // ---- Elements
 
     /** Properties of an element that are set as properties, not as attributes. */
@@ -315,6 +327,7 @@ window.stylus.files.push({
       addTexts,
       hasText,
       text,
+      countText,
       el,
       fill,
       button,

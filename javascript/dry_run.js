@@ -7,7 +7,7 @@ window.stylus.files.push({
   name: "dry_run",
   needs: ["core", "requests", "job_list", "plan_view"],
   start(stylus) {
-    const { addTexts, text, el, fill, call } = stylus;
+    const { addTexts, text, countText, el, fill, call } = stylus;
 
     addTexts({
       dryRun: "Dry run",
@@ -15,7 +15,7 @@ window.stylus.files.push({
       rehearseHint:
         "What would be chosen for the last 50 prompts of your pictures; makes no picture",
       rehearsing: "Planning {done} of {total} ...",
-      rehearsed: "{count} prompts: LoRAs chosen for {chosen}, the same as before for {same}.",
+      rehearsed: "{number} prompts: LoRAs chosen for {chosen}, the same as before for {same}.",
       rehearsedOne: "1 prompt: LoRAs chosen for {chosen}, the same as before for {same}.",
       rehearsedPrompt: "Prompt",
       rehearsedOff: "(not in the first batch)",
@@ -83,13 +83,9 @@ window.stylus.files.push({
       function showResult({ result, error }) {
         /** @type {DryRunRow[]} */
         const rows = result?.rows ?? [];
-        const counts = result && {
-          count: rows.length,
-          chosen: result.chosen,
-          same: result.same,
-        };
-        const name = rows.length === 1 ? "rehearsedOne" : "rehearsed";
-        fill(line, result ? text(name, counts) : error);
+        const sentence = () =>
+          countText("rehearsed", rows.length, { chosen: result.chosen, same: result.same });
+        fill(line, result ? sentence() : error);
         fill(table, rows.length > 0 && drawRows(rows));
       }
 

@@ -43,6 +43,20 @@ window.stylus.files.push({
     let refreshList = () => {};
     /** @type {((job: Job) => void)[]} */
     const endWatchers = [];
+    /** @type {((jobs: Job[]) => void)[]} */
+    const watchers = [];
+    /** The last answer. @type {Job[]} */
+    let knownJobs = [];
+
+    /**
+     * Registers `act`, which is called with the list of jobs, the oldest first, now and after each
+     * answer.
+     * @param {(jobs: Job[]) => void} act
+     */
+    function onJobs(act) {
+      watchers.push(act);
+      act(knownJobs);
+    }
 
     /**
      * Registers `act`, which is called for each job that ends while the tab is visible.
@@ -201,6 +215,8 @@ window.stylus.files.push({
       function show(jobs) {
         const ended = jobs.filter((job) => unfinished.get(job.id) && !isUnfinished(job));
         for (const job of jobs) unfinished.set(job.id, isUnfinished(job));
+        knownJobs = jobs;
+        for (const act of watchers) act(jobs);
         for (const job of ended) endWatchers.forEach((act) => act(job));
         changed(jobs.filter(isUnfinished).length, ended);
         if (!jobs.length) {
@@ -227,6 +243,15 @@ window.stylus.files.push({
       refresh();
     }
 
-    return { startJob, followJob, watchJobs, onJobEnd, jobTitle };
+    return {
+      startJob,
+      followJob,
+      watchJobs,
+      onJobEnd,
+      onJobs,
+      isUnfinished,
+      describeProgress,
+      jobTitle,
+    };
   },
 });

@@ -6,7 +6,7 @@ window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "job_results",
   needs: ["core"],
-  start({ addTexts, hasText, text }) {
+  start({ addTexts, text, countText }) {
     addTexts({
       resultAdded: "{number} new LoRAs",
       resultAddedOne: "1 new LoRA",
@@ -56,18 +56,6 @@ window.stylus.files.push({
       return text("costPaid", { ...tokens, dollars: cost.toFixed(cost < 0.1 ? 4 : 2) });
     }
 
-    /**
-     * One part of a sentence: a text by its name and a number, or its singular.
-     * @param {string} name
-     * @param {number} number
-     */
-    function count(name, number) {
-      const one = `${name}One`;
-      return number === 1 && hasText(one)
-        ? text(one)
-        : text(name, { number: number.toLocaleString() });
-    }
-
     /** @param {any} list */
     const size = (list) => (Array.isArray(list) ? list.length : Number(list) || 0);
 
@@ -115,7 +103,7 @@ window.stylus.files.push({
       if (state !== "done" || !result || !counts) return [];
       const parts = counts(result).filter(([, number]) => number > 0);
       if (!parts.length) return [text("resultNothing")];
-      return [parts.map(([label, number]) => count(label, number)).join(", ")];
+      return [parts.map(([label, number]) => countText(label, number)).join(", ")];
     }
 
     /**

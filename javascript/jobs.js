@@ -27,7 +27,8 @@ window.stylus.files.push({
       budget: "Dollars at most",
       onlyHere: "only what is on disk",
       estimate: "Estimate the cost",
-      wouldCost: "{wanted} adapters would be described; {cost}. Nothing was sent.",
+      wouldCost: "{number} LoRAs would be described; {cost}. Nothing was sent.",
+      wouldCostOne: "1 LoRA would be described; {cost}. Nothing was sent.",
       words: "Words",
       tagName: "Tag",
       most: "At most",
@@ -129,7 +130,7 @@ window.stylus.files.push({
           if (job.result) {
             const { wanted, estimate: cost } = job.result;
             say(line, "wouldCost", {
-              wanted: wanted.toLocaleString(),
+              number: Number(wanted),
               cost: stylus.describeCost("estimated", cost),
             });
           } else {

@@ -16,11 +16,11 @@ window.stylus.files.push({
     "staleness",
   ],
   start(stylus) {
-    const { addTexts, text, el, fill, call, session } = stylus;
+    const { addTexts, text, countText, el, fill, call, session } = stylus;
 
     addTexts({
       planning: "Choosing LoRAs ...",
-      planFound: "{count} LoRAs found ({family})",
+      planFound: "{number} LoRAs found ({family})",
       planFoundOne: "1 LoRA found ({family})",
       planFoundNone: "No LoRA found ({family})",
       anyFamily: "any base model",
@@ -255,8 +255,7 @@ window.stylus.files.push({
 
       /** @param {PlanView} view */
       describe({ picks, family_name }) {
-        const name = ["planFoundNone", "planFoundOne"][picks.length] ?? "planFound";
-        return text(name, { count: picks.length, family: family_name || text("anyFamily") });
+        return countText("planFound", picks.length, { family: family_name || text("anyFamily") });
       }
 
       /** Gives back what restores the focus, and a half-typed weight, after the plan is drawn. */

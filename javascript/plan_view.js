@@ -40,7 +40,8 @@ window.stylus.files.push({
       detailTriggers: "Trigger words",
       detailFile: "File",
       detailReason: "Why",
-      batches: "What the next {count} batches would use",
+      batches: "What the next {number} batches would use",
+      batchesOne: "What the next batch would use",
       example: " (an example, as the seed is random)",
       batch: "Batch {number}: {names}",
       noLoras: "no LoRAs",
@@ -276,7 +277,7 @@ window.stylus.files.push({
           text("batch", { number: at + 1, names: names.join(", ") || text("noLoras") }),
         ),
       );
-      const head = text("batches", { count: batches }) + (exact ? "" : text("example"));
+      const head = stylus.countText("batches", batches) + (exact ? "" : text("example"));
       return drawFolded(panel, "stylus-combinations", head, lines);
     }
 

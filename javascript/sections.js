@@ -6,19 +6,21 @@ window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "sections",
   needs: ["core"],
-  start({ el, fill, text }) {
+  start({ el, fill, text, countText }) {
     /** Filled by each section's file; `tab.js` knows the order. @type {Record<string, TabSection>} */
     const sections = {};
 
     /**
-     * Shows a text in a status line; `data-message` names it, whatever the language.
+     * Shows a text in a status line; `data-message` names it, whatever the language and the
+     * number.
      * @param {HTMLElement} line
      * @param {string} name
      * @param {TextValues} [values]
      */
-    function say(line, name, values) {
+    function say(line, name, values = {}) {
       line.dataset.message = name;
-      fill(line, text(name, values));
+      const { number, ...others } = values;
+      fill(line, typeof number === "number" ? countText(name, number, others) : text(name, values));
     }
 
     /**

@@ -12,7 +12,6 @@ window.stylus.files.push({
     addTexts({
       status: "Status and privacy",
       again: "Refresh",
-      wake: "Start the engine",
       stylusVersion: "Stylus",
       engine: "Engine",
       address: "Address",
@@ -36,6 +35,10 @@ window.stylus.files.push({
       notes: "Notes",
       shared: "a shared engine",
     });
+
+    /** States of an engine that change by themselves. */
+    const UNDER_WAY = ["starting", "setting_up"];
+    const UNDER_WAY_MS = 1000;
 
     /**
      * Names of labels with their values; empty ones are left out.
@@ -88,17 +91,21 @@ window.stylus.files.push({
       const line = stylus.statusLine({ id: "stylus_status_line" });
       const list = el("dl", { class: "stylus-facts", id: "stylus_status" });
       const sent = el("div", { id: "stylus_leaves" });
-      const refresh = button(text("again"), () => show("status"), { id: "stylus_look_again" });
-      const wake = button(text("wake"), () => show("wake"), { id: "stylus_wake", hidden: true });
-      fill(place, el("div", { class: "stylus-row" }, refresh, wake), line, list, sent);
+      const refresh = button(
+        text("again"),
+        () => refresh.dispatchEvent(new Event("stylus-refresh", { bubbles: true })),
+        { id: "stylus_look_again" },
+      );
+      fill(place, el("div", { class: "stylus-row" }, refresh), line, list, sent);
+      let timer = 0;
 
-      /** @param {"status" | "wake"} name */
-      async function show(name) {
-        const status = await attempt(line, () => call(name));
+      async function show() {
+        clearTimeout(timer);
+        const status = await attempt(line, () => call("status"));
         if (!status) return;
         const { engine, trouble, engine_status } = status;
+        if (UNDER_WAY.includes(engine.state)) timer = setTimeout(show, UNDER_WAY_MS);
         stylus.sayWords(line, engine.sentence, trouble && ` ${trouble}`);
-        wake.hidden = engine.state !== "stopped";
         fill(
           list,
           facts(status).map(([label, value]) => [
@@ -119,10 +126,8 @@ window.stylus.files.push({
         );
       }
 
-      show("status");
-      return () => {
-        show("status");
-      };
+      show();
+      return show;
     }
 
     stylus.sections.status = { label: "status", draw };

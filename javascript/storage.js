@@ -133,8 +133,7 @@ window.stylus.files.push({
           say(line, "wouldGo", { names, size });
           allowDeletion(true);
         } else {
-          const one = discarded.length === 1;
-          say(line, one ? "goneOne" : "gone", { number: discarded.length, size });
+          say(line, "gone", { number: discarded.length, size });
         }
         show();
       }

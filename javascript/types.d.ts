@@ -55,6 +55,7 @@ interface Stylus {
   addTexts(texts: Record<string, string>): void;
   hasText(name: string): boolean;
   text(name: string, values?: TextValues): string;
+  countText(name: string, number: number, values?: TextValues): string;
   el<K extends keyof HTMLElementTagNameMap>(
     tag: K,
     props?: ElementProps,
@@ -139,12 +140,18 @@ interface Stylus {
     changed: (unfinished: number, ended: Job[]) => void,
   ): void;
   onJobEnd(act: (job: Job) => void): void;
+  onJobs(act: (jobs: Job[]) => void): void;
+  isUnfinished(job: Job): boolean;
+  describeProgress(job: Job): string;
   jobTitle(job: Job): string;
 
   // job_results.js
   jobResult(job: Job): string[];
   jobNotes(job: Job): string[];
   describeCost(name: "estimated" | "spent", cost: Cost): string;
+
+  // first_steps.js
+  makeFirstSteps(where: string): { place: HTMLElement; refresh(): Promise<void> };
 
   // job_drawer.js
   drawJobDrawer(): { nodes: Node[]; watch(): void };

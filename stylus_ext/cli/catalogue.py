@@ -21,6 +21,7 @@ from stylus_ext.cli.flags import (
 )
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
+from stylus_ext.core.counted import counted
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.sources import CIVITAI, HUGGING_FACE, SERVICES
 from stylus_ext.environment.machine import data_folder
@@ -134,10 +135,10 @@ def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     how = (
         " (only new models)" if answer["incremental"] else " (resumed)" if answer["resumed"] else ""
     )
-    yield f"Read {answer['models']:,} models of {answer['source']}{how}."
+    yield f"Read {counted(answer['models'], 'model')} of {answer['source']}{how}."
     yield (
-        f"  kept: {answer['kept']:,} adapters, {answer['written']:,} of them new or changed,"
-        f" {answer['unchanged']:,} known"
+        f"  kept: {counted(answer['kept'], 'adapter')}, {answer['written']:,} of them new or"
+        f" changed, {answer['unchanged']:,} known"
     )
     yield f"  vectors made: {answer['vectors']:,}"
     yield from _skipped(answer["skipped"])
@@ -146,7 +147,7 @@ def sync_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 def identify_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        f"Asked Civitai about {answer['requested']:,} files: {answer['found']:,} found,"
+        f"Asked Civitai about {counted(answer['requested'], 'file')}: {answer['found']:,} found,"
         f" {answer['unknown']:,} unknown."
     )
     if answer["remembered"]:
@@ -261,10 +262,10 @@ def _payload(arguments: Namespace) -> dict[str, Any]:
 
 def import_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     how = " (resumed)" if answer["resumed"] else ""
-    yield f"Read {answer['read']:,} records{how}."
+    yield f"Read {counted(answer['read'], 'record')}{how}."
     yield (
-        f"  kept: {answer['kept']:,} adapters, {answer['described']:,} with their published"
-        f" descriptions, {answer['changed']:,} new or changed"
+        f"  kept: {counted(answer['kept'], 'adapter')}, {answer['described']:,} with their"
+        f" published descriptions, {answer['changed']:,} new or changed"
     )
     yield f"  vectors: {answer['published']:,} published ones taken, {answer['vectors']:,} made"
     yield from _skipped(answer["skipped"])

@@ -10,6 +10,7 @@ from stylus_ext.cli.flags import absolute_paths, add_flags, add_folders, add_num
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.cli.session import Session
+from stylus_ext.core.counted import counted
 
 _MIB = 1024 * 1024
 
@@ -86,7 +87,7 @@ def discard_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"{file['path']} stays: {file['why_not']}"
     count, size = len(answer["discarded"]), _size(sum(file["size"] for file in answer["discarded"]))
     yield (
-        f"{count:,} {'file' if count == 1 else 'files'}, {size}. Their side files stay."
+        f"{counted(count, 'file')}, {size}. Their side files stay."
         if count
         else "There is nothing to delete."
     )

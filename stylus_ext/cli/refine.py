@@ -9,6 +9,7 @@ from typing import Any
 from stylus_ext.cli.flags import add_flags, add_number, add_switch, payload_of
 from stylus_ext.cli.operations import Command
 from stylus_ext.cli.rendering import notes_lines
+from stylus_ext.core.counted import counted
 
 _MOST_REASONS = 10
 
@@ -59,12 +60,12 @@ _PAYLOAD = tuple(
 def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["dry_run"]:
         yield (
-            f"{answer['wanted']:,} adapters would be refined, for about"
+            f"{counted(answer['wanted'], 'adapter')} would be refined, for about"
             f" {_expense(answer['estimate'])}. Nothing was sent."
         )
     else:
         yield (
-            f"Refined {answer['refined']:,} of {answer['wanted']:,} adapters, for"
+            f"Refined {answer['refined']:,} of {counted(answer['wanted'], 'adapter')}, for"
             f" {_expense(answer['spent'])}."
         )
         yield f"  vectors made: {answer['vectors']:,}"

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from stylus_ext.core.counted import counted
 from stylus_ext.core.family import ANY, UNKNOWN, display_name
 
 _MIB = 1024 * 1024
@@ -163,14 +164,14 @@ def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
                 else ""
             ),
         ),
-        ("examples", f"{len(entry['examples'])} prompts" if entry["examples"] else ""),
+        ("examples", counted(len(entry["examples"]), "prompt") if entry["examples"] else ""),
     ):
         if value:
             yield f"  {label}: {value}"
 
 
 def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
-    counted = (
+    results = (
         ("written", "new or changed"),
         ("gone", "gone"),
         ("united", "found to be the same as another"),
@@ -178,7 +179,7 @@ def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         ("hashed", "hashed"),
         ("vectors", "vectors made"),
     )
-    parts = [f"{answer[name]:,} {text}" for name, text in counted if answer[name]]
+    parts = [f"{answer[name]:,} {text}" for name, text in results if answer[name]]
     yield "Index: " + (", ".join(parts) or "nothing changed") + "."
     yield from notes_lines(answer["notes"])
 
@@ -188,8 +189,8 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"Stylus {answer['version']}"
     yield f"  data folder: {answer['data_folder']}"
     yield (
-        f"  catalogue: {catalogue['entries']:,} adapters, {catalogue['on_disk']:,} on disk,"
-        f" revision {catalogue['revision']}"
+        f"  catalogue: {counted(catalogue['entries'], 'adapter')}, {catalogue['on_disk']:,} on"
+        f" disk, revision {catalogue['revision']}"
     )
     yield f"  encoder: {answer['encoder']}"
     yield (

@@ -107,4 +107,3 @@ def first_steps(stylus: Stylus, skip: list[str] | None) -> dict[str, Any]:
             for step in STEPS
         ]
     }
-

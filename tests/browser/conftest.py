@@ -37,6 +37,7 @@ ONCE = frozenset(
         "test_catalogue",
         "test_chromium",
         "test_downloads",
+        "test_first_steps",
         "test_load_order",
         "test_own_tab",
         "test_set_up",

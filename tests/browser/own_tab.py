@@ -77,6 +77,9 @@ class OwnTab:
         self.head(name if name in PARTS else "setup").click()
         return self.page.locator(f"#stylus_part_{name}")
 
+    def first_step(self, name: str) -> Locator:
+        return self.page.locator(f"#stylus_steps_list [data-step='{name}']")
+
     def open_jobs(self) -> None:
         if not self.part("job_drawer").is_visible():
             self.part("jobs_open").click()
@@ -137,16 +140,22 @@ def desk_at(
     prepared: Path,
     folder: Path,
     settings: Mapping[str, Any] | None = None,
+    *,
+    loras: bool = True,
 ) -> Iterator[Desk]:
     """Its LoRAs are read; some come from strangers, one has a picture, one is not safe for work.
-    `settings` are the engine's.
+    `settings` are the engine's. Without `loras` the folder is empty and nothing is read.
     """
     said = orders(folder, prepared, {})
     stated = folder / "stylus" / "settings.json"
     stated.write_text(
         json.dumps(json.loads(stated.read_text("utf-8")) | dict(settings or {})), "utf-8"
     )
-    write_strange_loras(Path(said["loras"]))
+    if loras:
+        write_strange_loras(Path(said["loras"]))
+    else:
+        for path in Path(said["loras"]).iterdir():
+            path.unlink()
     with running(environment, said) as server:
         planner = Desk(server, folder)
         planner.page_asks("wake", {})
@@ -155,7 +164,8 @@ def desk_at(
             assert time.monotonic() < until, "the engine did not come"
             time.sleep(0.1)
         finished(planner.link)
-        finished(planner.link, str(planner.page_asks("start", {"name": "index"})["id"]))
+        if loras:
+            finished(planner.link, str(planner.page_asks("start", {"name": "index"})["id"]))
         yield planner
 
 

@@ -64,26 +64,26 @@ def test_the_overview_counts_what_the_store_has_and_asks_before_it_sends(
     told = kept.link.call("POST", "/v1/overview", {})
     with own_tab(kept, browser) as (tab, here):
         tab.turn_to("overview")
-        assert f"{told['unnamed']} files are not identified" in tab.wait_for(
-            "overview", "By base model"
-        )
+        assert f"{told['unnamed']} files" in tab.wait_for("overview", "By base model")
         rows = tab.page.locator("#stylus_families tbody tr")
         assert rows.count() == len(told["families"])
         here.picture(f"{kept.server.gradio}-overview")
         before = len(civitai.asked("/model-versions/by-hash/ids"))
-        tab.part("first_identify").click()
-        tab.part("consent").wait_for(state="visible")
-        assert f"SHA256 of {told['unnamed']} files" in tab.part("consent").inner_text()
+        step = tab.first_step("identify")
+        assert str(told["unnamed"]) in step.inner_text()
+        step.locator("[data-act]").click()
+        question = step.locator(".stylus-question")
+        assert f"SHA256 of {told['unnamed']} files" in question.inner_text()
         assert len(civitai.asked("/model-versions/by-hash/ids")) == before
-        tab.part("consent_yes").click()
+        question.locator("button").first.click()
         eventually(lambda: len(civitai.asked("/model-versions/by-hash/ids")) > before, tab.page)
         write_png(
             kept.folder / "outputs" / "snow.png",
             infotext("a corgi in deep snow <lora:corgi_dog:0.7>"),
         )
         known = len(kept.link.call("GET", "/v1/jobs")["jobs"])
-        tab.part("first_learn").click()
-        tab.wait_for_message("overview_line", "started")
+        tab.first_step("learn").locator("[data-act]").click()
+        tab.wait_for_message("steps_line", "started")
         eventually(lambda: len(kept.link.call("GET", "/v1/jobs")["jobs"]) > known, tab.page)
         tab.turn_to("keys")
         tab.wait_for("keys", "No address is set for it.")
@@ -253,7 +253,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
         tab.wait_for("storage_line", "These would be deleted: zebra.safetensors")
         assert file.exists()
         tab.part("storage_clean").click()
-        tab.wait_for_message("storage_line", "goneOne")
+        tab.wait_for_message("storage_line", "gone")
         assert not file.exists()
         tab.wait_for("storage", "No downloads yet.")
     assert kept.link.call("POST", "/v1/storage", {})["files"] == []

@@ -159,7 +159,7 @@ def test_a_job_says_what_describing_would_cost_and_what_it_did(
         row = done(eloquent, tab, "estimate")
         eventually(lambda: "2 would be described" in row.inner_text(), tab.page)
         assert re.search(r"about: [\d,]+ tokens read, 360 written, \$0\.00\d\d", row.inner_text())
-        assert "360 written" in tab.wait_for("work_line", "2 adapters would be described; about: ")
+        assert "360 written" in tab.wait_for("work_line", "2 LoRAs would be described; about: ")
         assert chat.seen == []
         row = done(eloquent, tab, "start_refine")
         eventually(lambda: "2 descriptions written" in row.inner_text(), tab.page)

@@ -60,6 +60,9 @@ _ANSWERS: dict[str, Any] = {
         "refined": 0,
         "entries": 2,
     },
+    "first_steps": {
+        "steps": [{"name": "read", "state": "done", "count": 1, "text": ""}],
+    },
     "jobs": {"jobs": [_JOB]},
     "recipes": {"recipes": []},
     "storage": {"on": True, "used": 0, "quota": 10, "left": 10, "files": []},
@@ -73,8 +76,8 @@ _ANSWERS: dict[str, Any] = {
         "lora_folders": [],
         "engine_status": None,
         "engine": {
-            "state": "stopped",
-            "sentence": "It rests.",
+            "state": "ready",
+            "sentence": "It is ready.",
             "url": "",
             "pid": None,
             "shared": False,

@@ -192,20 +192,23 @@ def test_the_status_says_where_everything_is_and_what_leaves(
 
 
 def test_an_engine_that_rests_is_started_by_a_click(busy: Desk, browser: Browser) -> None:
-    with own_tab(busy, browser) as (tab, _):
+    with own_tab(busy, browser) as (tab, here):
         before = busy.server.told()["pid"]
         tab.turn_to("status")
-        setup = ("status", "storage_sum", "keys")  # each of them asks the engine
+        setup = ("status", "storage_sum", "keys", "steps_summary")  # each of them asks the engine
         eventually(lambda: all(tab.part(name).inner_text() for name in setup), tab.page)
         busy.link.call("POST", "/v1/shutdown", {})
         eventually(lambda: busy.server.told()["engine"] == "stopped", tab.page)
-        tab.part("look_again").click()
+        tab.head("setup").click()
         tab.part("wake").wait_for(state="visible")
+        tab.page.wait_for_timeout(4500)  # the list of jobs is asked for meanwhile
+        assert busy.server.told()["engine"] == "stopped"
+        here.picture(f"{busy.server.gradio}-resting")
         tab.part("wake").click()
         eventually(lambda: busy.server.told()["engine"] == "ready", tab.page)
         tab.part("look_again").click()
         tab.wait_for("status", str(busy.folder / "stylus"))
-        assert not tab.part("wake").is_visible()
+        tab.part("wake").wait_for(state="hidden")
         assert busy.server.told()["pid"] != before
 
 

@@ -50,7 +50,7 @@ def ready(
 def test_a_crawl_and_a_fetch(ready: Cli, hub: HubService, tmp_path: Path) -> None:
     ran = ready("catalogue", "sync", *HUB)
     assert (ran.code, ran.err) == (0, ran.err)
-    for part in ("Read 2 models of Hugging Face.", "kept: 1 adapters", "gated: 1"):
+    for part in ("Read 2 models of Hugging Face.", "kept: 1 adapter,", "gated: 1"):
         assert part in ran.out
     assert "rain fox" in ready("search", "rnfx").out
     loras = tmp_path / "loras"

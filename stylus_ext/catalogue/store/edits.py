@@ -21,6 +21,7 @@ from stylus_ext.catalogue.store.codec import dump, from_column, load, to_column
 from stylus_ext.catalogue.store.database import read_meta, write_meta
 from stylus_ext.catalogue.store.entries import Batch, decoding, refresh
 from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.counted import counted
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 
@@ -213,14 +214,10 @@ class ReplayResult:
             )
             notes.append(Note("user_journal_replaced", text))
         elif self.applied:
-            text = (
-                "1 edit of yours was"
-                if self.applied == 1
-                else f"{self.applied} edits of yours were"
-            )
+            text = counted(self.applied, "edit of yours was", "edits of yours were")
             notes.append(Note("edits_replayed", f"{text} taken back from user.jsonl."))
         if unreadable > 0:
-            text = "1 line" if unreadable == 1 else f"{unreadable} lines"
+            text = counted(unreadable, "line")
             text += (
                 " of user.jsonl could not be read; nothing was taken from there, and nothing"
                 " removed."

@@ -15,6 +15,7 @@ from stylus_ext.catalogue.refine.rules import CardRefiner
 from stylus_ext.catalogue.sources.stylusdocs import DIMENSIONS, MODEL, stylusdocs_in
 from stylus_ext.catalogue.vectors import ImportedIndex
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.counted import counted
 from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import Note
 from stylus_ext.core.importing import Imported, PublishedVectors
@@ -123,8 +124,8 @@ def import_stylusdocs(
 def _vectors_problem(encoder: Encoder, vectors: PublishedVectors, imported: Imported) -> str:
     if vectors.rows != imported.read:
         return (
-            f"No published vector was used: there are {vectors.rows:,} vectors for"
-            f" {imported.read:,} records."
+            f"No published vector was used: there are {counted(vectors.rows, 'vector')} for"
+            f" {counted(imported.read, 'record')}."
         )
     if vectors.model == MODEL and accepts_published_vectors(encoder):
         return ""

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
+from stylus_ext.core.counted import counted
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking
@@ -69,7 +70,8 @@ def _model_json(model: LanguageModel) -> dict[str, Any] | None:
 def _file_notes(notes: Sequence[Note]) -> list[Note]:
     """What is wrong with files in the LoRA folders, as far as a list of it is read."""
     more = len(notes) - _MOST_FILES
-    rest = [Note("more_files", f"{more:,} more files could not be read.")] if more > 0 else []
+    text = f"{counted(more, 'more file')} could not be read."
+    rest = [Note("more_files", text)] if more > 0 else []
     return [*notes[:_MOST_FILES], *rest]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
 from stylus_ext.core.composition import Mask
+from stylus_ext.core.counted import counted
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.ports import PastPicture, Progress
@@ -36,7 +37,7 @@ def recipes(catalogue: Catalogue, user_data: UserData, request: RecipesInput) ->
         new = [recipe_of(recipe) for recipe in request.keep]
         for recipe in new:
             user_data.recipes.keep(recipe)
-        done.append("1 recipe is kept." if len(new) == 1 else f"{len(new)} recipes are kept.")
+        done.append(f"{counted(len(new), 'recipe is', 'recipes are')} kept.")
     if request.forget is not None:
         if not user_data.recipes.forget(request.forget):
             raise InvalidInput(f"There is no recipe called {request.forget[:80]!r}.")

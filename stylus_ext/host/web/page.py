@@ -35,6 +35,7 @@ NAME = "ui/{name}"
 _LARGEST_PICTURE = 16 * 1024 * 1024
 _PICTURE_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _STATUS_S = 5.0
+_WAKE_S = 1.0
 _KEY_CHECK_S = 60.0
 _NOT_FOUND = 404
 
@@ -91,8 +92,9 @@ def _status(request: ActionRequest) -> Payload:
 
 
 def _wake(request: ActionRequest) -> Payload:
-    """Start the engine, as ticking the box does."""
+    """Start the engine, as ticking the box does; the answer no longer calls it stopped."""
     request.process.start()
+    request.process.wait_ready(_WAKE_S, bool)
     return _status(request)
 
 

@@ -96,9 +96,7 @@ def passed(path: str, timeout_s: float = 30.0) -> Callable[[ActionRequest], Payl
 
 def shown(path: str, timeout_s: float = 30.0) -> Callable[[ActionRequest], Payload]:
     """Like `passed`, for what a page shows by itself: starts no engine."""
-    return lambda request: request.running_engine(
-        "POST", f"/v1/{path}", request.payload, timeout_s
-    )
+    return lambda request: request.running_engine("POST", f"/v1/{path}", request.payload, timeout_s)
 
 
 class BadRequest(Exception):
