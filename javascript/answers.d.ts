@@ -181,6 +181,7 @@ interface EngineStatus {
   version: string;
   trouble: string;
   lora_folders: string[];
+  setting_problems: string[];
   engine: {
     state: string;
     sentence: string;

@@ -33,6 +33,7 @@ window.stylus.files.push({
       leavesNothing: "Nothing.",
       onRequest: "What is sent when you ask for it",
       notes: "Notes",
+      settingProblems: "Settings that cannot be used",
       shared: "a shared engine",
     });
 
@@ -103,7 +104,7 @@ window.stylus.files.push({
         clearTimeout(timer);
         const status = await attempt(line, () => call("status"));
         if (!status) return;
-        const { engine, trouble, engine_status } = status;
+        const { engine, trouble, engine_status, setting_problems } = status;
         if (UNDER_WAY.includes(engine.state)) timer = setTimeout(show, UNDER_WAY_MS);
         stylus.sayWords(line, engine.sentence, trouble && ` ${trouble}`);
         fill(
@@ -115,6 +116,7 @@ window.stylus.files.push({
         );
         fill(
           sent,
+          drawList("settingProblems", setting_problems),
           engine_status && [
             drawList("leaves", engine_status.leaves_the_machine, "leavesNothing"),
             drawList("onRequest", engine_status.leaves_on_request),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.family import ANY, known_families, listed_family
 from stylus_ext.core.option_names import ADVANCED, EVERYDAY
 from stylus_ext.core.settings import (
     ENGINE_SECTIONS,
@@ -41,6 +42,8 @@ _RESTRICTED = frozenset(
         "hugging_face_url",
     }
 )
+_FAMILY = ("selection", "family")
+"""Unlisted base models come from the checkpoint only; a user chooses a listed one."""
 _WHOLLY_RESTRICTED = frozenset(
     {"downloads", "chat", "reranking"}
 )  # what is fetched, and what is spent
@@ -147,17 +150,36 @@ def engine_flags() -> list[str]:
 def _valid_values() -> Iterator[tuple[Option, Any]]:
     for option in options():
         value = _as(option, compat.option(name_of(option), option.default))
-        if value is option.default:  # as nearly all are: there is nothing to look at
-            yield option, value
-            continue
-        try:
-            with_values(Settings(), {option.section: {option.name: value}})
-        except InvalidInput as error:
+        problem = _problem(option, value)
+        if problem:
             logger.warning(
-                "the option %s is left at %r: %s", name_of(option), option.default, error
+                "the option %s is left at %r: %s", name_of(option), option.default, problem
             )
             value = option.default
         yield option, value
+
+
+def problems() -> list[str]:
+    """Settings of the page that cannot be used, and what is used instead."""
+    return [
+        f"The setting {option.section}.{option.name} cannot be {value!r}. It is used as"
+        f" {option.default!r}."
+        for option in options()
+        if _problem(option, value := _as(option, compat.option(name_of(option), option.default)))
+    ]
+
+
+def _problem(option: Option, value: Any) -> str:
+    """Why a value cannot be used, or nothing."""
+    if value is option.default:  # as nearly all are: there is nothing to look at
+        return ""
+    try:
+        with_values(Settings(), {option.section: {option.name: value}})
+        if (option.section, option.name) == _FAMILY:
+            listed_family(value)
+    except InvalidInput as error:
+        return str(error)
+    return ""
 
 
 def _as(option: Option, value: Any) -> Any:
@@ -173,7 +195,9 @@ def _info(option: Option | HostOption, name: str) -> Any:
     gr, value = compat.gr, option.default
     component, arguments = gr.Textbox, dict[str, Any]()
     restricted = option.restricted if isinstance(option, HostOption) else _is_restricted(option)
-    if isinstance(option, Option) and option.choices:
+    if isinstance(option, Option) and (option.section, option.name) == _FAMILY:
+        component, arguments = gr.Dropdown, {"choices": [ANY, *known_families()]}
+    elif isinstance(option, Option) and option.choices:
         component, arguments = gr.Dropdown, {"choices": list(option.choices)}
     elif isinstance(value, bool):
         component = gr.Checkbox

@@ -37,6 +37,8 @@ from stylus_ext.host.permissions import Permissions
 from stylus_ext.host.preview_sessions import PreviewSessions
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from stylus_ext.host.engine.client import EngineClient
     from stylus_ext.host.engine.supervisor import EngineProcess
 
@@ -79,6 +81,8 @@ class EngineMemory:
     warm_pid: int | None = None
     read: tuple[Any, float] = (None, 0.0)
     indexed: float = -_INDEX_AGAIN_S
+    reading: Future[str] | None = None
+    """The last reading of the folders for the panel; its result is what went wrong."""
 
 
 @dataclass

@@ -74,6 +74,7 @@ _ANSWERS: dict[str, Any] = {
         "version": "1",
         "trouble": "",
         "lora_folders": [],
+        "setting_problems": [],
         "engine_status": None,
         "engine": {
             "state": "ready",

@@ -380,3 +380,15 @@ def test_each_note_is_new_once(stylus: Stylus, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(stylus.catalogue, "notes", lambda: notes)
     assert [note.code for note in stylus.catalogue.new_notes()] == ["a", "b"]
     assert stylus.catalogue.new_notes() == []
+
+
+def test_a_misspelt_base_model_in_the_settings_is_a_note(tmp_path: Path) -> None:
+    from stylus_ext.engine.stylus import open_stylus
+
+    for family, codes in (("any", []), ("SD 1.5", []), ("sdlx", ["unknown_family"])):
+        opened = open_stylus(tmp_path, with_values(Settings(), {"selection": {"family": family}}))
+        try:
+            found = [note["code"] for note in ask(opened, "status")["notes"]]
+        finally:
+            opened.close()
+        assert [code for code in found if code == "unknown_family"] == codes

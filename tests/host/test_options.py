@@ -247,3 +247,25 @@ def test_the_page_about_hosts_lists_the_options_of_this_side(stage: Stage) -> No
         assert (
             f"| `stylus_{option.name}` | {default} | {limits} |".replace("|  |", "| |") in page
         ), option.name
+
+
+def test_a_misspelt_base_model_is_not_used_and_is_named(stage: Stage) -> None:
+    """The checkpoint's own may be unlisted; one that a user chooses may not."""
+    from stylus_ext.host.options import problems, read_settings
+
+    assert problems() == []
+    for name in ("any", "sdxl", "SDXL 1.0"):
+        stage.host.opts.data["stylus_selection_family"] = name
+        assert (read_settings().selection.family, problems()) == (name, [])
+    stage.host.opts.data["stylus_selection_family"] = "sdlx"
+    assert read_settings().selection.family == "any"
+    (problem,) = problems()
+    assert "selection.family" in problem
+    assert "sdlx" in problem
+
+
+def test_the_base_model_is_chosen_from_the_known_ones(stage: Stage) -> None:
+    from stylus_ext.core.family import known_families
+
+    info = stage.host.opts.data_labels["stylus_selection_family"]
+    assert info.component_args["choices"] == ["any", *known_families()]

@@ -159,24 +159,53 @@ def test_one_that_can_be_told_once_is_told_what_stands(
     )
 
 
-def test_one_that_can_be_told_once_is_told_again_until_the_engine_is_there(
+def test_a_page_that_asks_again_is_told_what_stands(
     building: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An engine that took longer than one answer was said to be starting for ever."""
     from stylus_ext.host.panel import events
 
-    monkeypatch.setattr(events, "_SOON_S", 0.3)
-    same = [page.update()] * SHOWN
-    assert events.go_on(False, page.untick_counter(), page.Request()) == same
-    assert (
-        events.go_on(True, page.untick_counter(), page.Request({"host": "evil.example:7860"}))
-        == same
-    )
-    assert "10 of 945 MB" in events.go_on(True, page.untick_counter(), page.Request())[0]
+    assert events.look_again(False, page.Request())[0] == ""
+    stranger = page.Request({"host": "evil.example:7860"})
+    assert "Unrecognised Host" in events.look_again(True, stranger)[0]
+    first, second = (events.look_again(True, page.Request())[0] for _ in range(2))
+    assert "10 of 945 MB" in first
+    assert "stylus-following" in first
+    assert first != second, "the page sees that an answer came"
     monkeypatch.setattr(
         building.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
     )
-    assert READY_MARK in events.go_on(True, page.untick_counter(), page.Request())[0]
+    said = ""
+    while READY_MARK not in said:
+        said = events.look_again(True, page.Request())[0]
+    assert "stylus-following" not in said
+
+
+def test_the_folders_are_read_once_however_often_a_page_asks(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylus_ext.host.panel import events
+
+    stage.engine.start()
+    may_end, began = threading.Event(), list[int]()
+
+    def read(*_: Any) -> dict[str, Any]:
+        began.append(1)
+        assert may_end.wait(20.0)
+        raise Unavailable("The disk is full.")
+
+    monkeypatch.setattr(stage.client, "folders", read)
+    monkeypatch.setattr(
+        stage.engine, "report", lambda: EngineReport(EngineState.READY, "The engine is ready.")
+    )
+    for _ in range(3):
+        said = events.look_again(True, page.Request())[0]
+        assert "stylus-following" in said
+        assert READY_MARK not in said
+    may_end.set()
+    while "The disk is full." not in said:
+        said = events.look_again(True, page.Request())[0]
+    assert len(began) == 1
 
 
 def test_a_page_of_another_name_is_told_nothing_and_starts_nothing(stage: Stage) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext import __version__
 from stylus_ext.core.counted import counted
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.family import listed_family
 from stylus_ext.core.ports import Filter
-from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking
+from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking, Settings
 from stylus_ext.engine.encoders import embedding_cost, reranks_for_free
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.engine.requests import KeysInput
@@ -27,7 +28,12 @@ _PLACES = {"machine": "on this machine", "network": "in your own network", "else
 
 def status(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
     catalogue, model = stylus.catalogue, stylus.services.language_model
-    notes = [*catalogue.notes(), *_file_notes(catalogue.file_notes), *_model_notes(model)]
+    notes = [
+        *_setting_notes(stylus.settings),
+        *catalogue.notes(),
+        *_file_notes(catalogue.file_notes),
+        *_model_notes(model),
+    ]
     return {
         "version": __version__,
         "protocol": PROTOCOL,
@@ -65,6 +71,15 @@ def _model_json(model: LanguageModel) -> dict[str, Any] | None:
         "place": model.place,
         "key": model.has_key(),
     }
+
+
+def _setting_notes(settings: Settings) -> list[Note]:
+    """Plans name the checkpoint's base model, which may be unlisted; settings may not."""
+    try:
+        listed_family(settings.selection.family)
+    except InvalidInput as error:
+        return [Note("unknown_family", f"The setting selection.family: {error}")]
+    return []
 
 
 def _file_notes(notes: Sequence[Note]) -> list[Note]:

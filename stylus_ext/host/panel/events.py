@@ -33,8 +33,10 @@ _LOOK_EVERY_S = 0.25
 _SAYS_EVERY_S = 1.0
 _LONGEST_S = 3600.0
 _WAKES_S = 5.0
-_SOON_S = 10.0
+_SOON_S = 1.0
 _IDLE_S = 10.0
+_READING = "Reading your LoRAs."
+_numbers = itertools.count(1)
 _UNDER_WAY = (EngineState.STARTING, EngineState.SETTING_UP)
 
 
@@ -72,17 +74,26 @@ def _scan(planner: Planner, wanted: Callable[[], bool]) -> Iterator[list[Any]]:
     report = planner.engine.report()
     if report.state is not EngineState.READY:
         return
-    reading = _in_thread(planner.scan, compat.lora_folders(), compat.listing(), timeouts())
-    text = "Reading your LoRAs."
-    yield _only(text)
+    reading = _begin_reading(planner)
+    text = _READING
+    yield _only(text, following=True)
     while wanted() and not wait([reading], _SAYS_EVERY_S).done:
         report, before = planner.engine.report(), text
-        text = "Reading your LoRAs." if report.state is EngineState.READY else describe(report)
-        yield _only(text) if text != before else _unchanged()
+        text = _READING if report.state is EngineState.READY else describe(report)
+        yield _only(text, following=True) if text != before else _unchanged()
     if not wanted():
         return
     trouble, state = reading.result(), shown_of(planner, planner.engine.report())
     yield [line(trouble), *state[1:]] if trouble else state
+
+
+def _begin_reading(planner: Planner) -> Future[str]:
+    """Read the LoRA folders, unless that is under way."""
+    reading = planner.memory.reading
+    if reading is None or reading.done():
+        reading = _in_thread(planner.scan, compat.lora_folders(), compat.listing(), timeouts())
+        planner.memory.reading = reading
+    return reading
 
 
 def _in_thread(work: Callable[..., None], *arguments: Any) -> Future[str]:
@@ -142,11 +153,19 @@ def after_generation(enabled: bool, session_id: str, request: Request) -> list[A
     return look(enabled, request, session_id)
 
 
-def go_on(enabled: bool, counter: UntickCounter, request: Request) -> list[Any]:
-    """Collapse updates to one for pages that receive only one."""
+def look_again(enabled: bool, request: Request) -> list[Any]:
+    """The present state at once, for a page that asks until nothing is under way."""
     if not enabled or compat.may("look", request):
-        return _unchanged()
-    return last_soon(_until_read(current_planner(), counter)) or _unchanged()
+        return look(enabled, request)
+    planner = current_planner()
+    report, reading = planner.engine.report(), planner.memory.reading
+    if report.state is not EngineState.READY:
+        return shown_of(planner, report)
+    reading = reading or _begin_reading(planner)
+    if not reading.done():
+        return _only(_READING, following=True)
+    trouble, state = reading.result(), shown_of(planner, report)
+    return [line(trouble), *state[1:]] if trouble else state
 
 
 def show_latest(enabled: bool, request: Request) -> list[Any]:
@@ -220,6 +239,7 @@ def shown_of(planner: Planner, report: EngineReport, notes: Sequence[str] = ()) 
             "" if finding.known else _UNKNOWN_BASE_MODEL,
             *(_without(note, report.sentence) for note in notes),
             ready=ready,
+            following=report.state in _UNDER_WAY,
         ),
         gr.update(visible=report.state is EngineState.NOT_SET_UP and report.step != AGAIN),
         gr.update(visible=report.state is EngineState.FAILED or report.step == AGAIN),
@@ -258,9 +278,9 @@ def _unchanged() -> list[Any]:
     return [gr.update() for _ in range(6)]
 
 
-def _only(text: str) -> list[Any]:
+def _only(text: str, *, following: bool = False) -> list[Any]:
     """Return an update of the status line only."""
-    return [line(text), *_unchanged()[1:]]
+    return [line(text, following=following), *_unchanged()[1:]]
 
 
 def _without(note: str, sentence: str) -> str:
@@ -271,16 +291,18 @@ def _without(note: str, sentence: str) -> str:
     return " ".join(filter(None, (before and f"{before.rstrip('.')}.", after)))
 
 
-def line(*texts: str, ready: bool = False) -> str:
-    """The state line; a hidden mark tells the page's scripts that the engine is ready."""
+def line(*texts: str, ready: bool = False, following: bool = False) -> str:
+    """The state line; hidden marks tell the page's scripts to ask again, or that it is ready.
+
+    The number of the former makes each answer differ, so that the page sees that one came.
+    """
     text = "<br>".join(html.escape(text) for text in texts if text)
-    return (f"<p>{text}</p>" if text else "") + (READY_MARK if ready else "")
+    mark = f'<span class="stylus-following" data-at="{next(_numbers)}" hidden></span>'
+    marks = (READY_MARK if ready else "") + (mark if following else "")
+    return (f"<p>{text}</p>" if text else "") + marks
 
 
 READY_MARK = '<span class="stylus-ready" hidden></span>'
-
-
-_numbers = itertools.count(1)
 
 
 def preview_event(boxes: Sequence[Any], args: Sequence[Any], request: Any) -> str:

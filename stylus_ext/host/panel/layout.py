@@ -124,6 +124,9 @@ def build_panel(
                 ),
                 "retry": gr.Button("Retry", elem_id=element(tab, "retry"), visible=False),
             }
+        buttons["look"] = gr.Button(
+            "Stylus state", elem_id=element(tab, "look"), elem_classes=_ASIDE
+        )
         preview = _preview_controls(tab, made)
         buttons["afresh"] = gr.Button(
             "Restore my prompt and choose again",

@@ -13,7 +13,6 @@ from stylus_ext.host.values import NAMES
 BOXES = ("prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size")
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
-_MORE = 8
 
 
 class UntickCounter:
@@ -55,12 +54,14 @@ class Events:
         both = [enabled, counter]
         # gradio queues changes of one event behind its last answer; this second event is immediate.
         enabled.change(fn=_count_untick, inputs=both, outputs=[], **_QUICK)
-        self._latest_shown(
-            enabled.change(fn=watch, inputs=both, outputs=shown, **long), both, shown
+        ticked = enabled.change(fn=watch, inputs=both, outputs=shown, **long)
+        self._latest_shown(ticked, enabled, shown)
+        self.buttons["look"].click(
+            fn=_handler("look_again"), inputs=[enabled], outputs=shown, **_QUICK
         )
         for name in ("set_up", "retry"):
             click = self.buttons[name].click(fn=set_up, inputs=[counter], outputs=shown, **long)
-            self._latest_shown(click, both, shown)
+            self._latest_shown(click, enabled, shown)
         family = self.made["family"]
         family.input(fn=_handler("choose_family"), inputs=[family], outputs=shown, **_QUICK)
         afresh = self.buttons["afresh"]
@@ -74,17 +75,13 @@ class Events:
         if on_after_component is not None:
             on_after_component(self._after_generation(shown), elem_id=f"generation_info_{self.tab}")
 
-    def _latest_shown(self, event: Any, both: list[Any], shown: list[Any]) -> None:
+    def _latest_shown(self, event: Any, enabled: Any, shown: list[Any]) -> None:
         """After any order of clicks, show the state of the box as it is now.
 
-        Gradio before 3.17 lacks this event. Without a queue each event updates once, so further
-        events continue.
+        Gradio before 3.17 lacks this event.
         """
-        if not hasattr(event, "then"):
-            return
-        for _ in range(0 if compat.has_queue() else _MORE):
-            event = event.then(fn=_handler("go_on"), inputs=both, outputs=shown, **_QUICK)
-        event.then(fn=_handler("show_latest"), inputs=both[:1], outputs=shown, **_QUICK)
+        if hasattr(event, "then"):
+            event.then(fn=_handler("show_latest"), inputs=[enabled], outputs=shown, **_QUICK)
 
     def _after_generation(self, shown: list[Any]) -> Callable[[Any], None]:
         def follow(made: Any) -> None:

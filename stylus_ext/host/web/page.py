@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host import compat
+from stylus_ext.host import compat, options
 from stylus_ext.host.engine.client import known_status
 from stylus_ext.host.guard import Guard, GuardRefusal, RequestKind
 from stylus_ext.host.web.responses import (
@@ -88,6 +88,7 @@ def _status(request: ActionRequest) -> Payload:
         "engine_status": status,
         "trouble": error,
         "lora_folders": compat.lora_folders(),
+        "setting_problems": options.problems(),
     }
 
 
