@@ -247,7 +247,6 @@ class Catalogue:
         found = self.store.read([key])
         if key not in found:
             raise InvalidInput(
-                f"The catalogue has no adapter {name!r}. `search` lists what it has, with their"
-                " keys."
+                f"The catalogue has no adapter {name!r}. Search for it to see its key."
             )
         return found[key]

@@ -132,7 +132,7 @@ class Planner:
         if report.state in (EngineState.NOT_SET_UP, EngineState.FAILED):
             raise Unavailable(report.sentence)
         if time.monotonic() >= until:
-            raise DeadlineExceeded(f"{report.sentence} That took longer than Stylus may wait.")
+            raise DeadlineExceeded(f"{report.sentence} The picture did not wait any longer.")
         self.say(f"Stylus: {describe(report)}")
 
     def generation(

@@ -50,8 +50,8 @@ def _axes() -> list[tuple[str, type, str, Callable[[], list[str]] | None]]:
         ("Enabled", str, "enabled", lambda: list(_YES)),
         ("Composer", str, "composer", lambda: list(COMPOSERS)),
         ("Strength", float, "strength", None),
-        ("LoRAs per task", int, "per_task", None),
-        ("Diversity", str, "diversity", lambda: list(SCHEMES)),
+        ("Max per concept", int, "per_task", None),
+        ("Vary LoRAs between batches", str, "diversity", lambda: list(SCHEMES)),
         ("Selection seed", int, "seed", None),
     ]
 

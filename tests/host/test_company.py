@@ -201,8 +201,8 @@ def test_axes_are_there_once_however_often_the_ui_is_reloaded(stage: Stage) -> N
             "Enabled",
             "Composer",
             "Strength",
-            "LoRAs per task",
-            "Diversity",
+            "Max per concept",
+            "Vary LoRAs between batches",
             "Selection seed",
         ):
             axis(stage, label)
@@ -293,7 +293,7 @@ def test_axes_of_two_kinds_meet_in_one_cell(stage: Stage) -> None:
 
 
 def test_a_wrong_value_on_an_axis_is_refused_in_its_cell_alone(stage: Stage) -> None:
-    diversity = axis(stage, "Diversity")
+    diversity = axis(stage, "Vary LoRAs between batches")
     assert diversity.choices() == ["varied", "paper", "all", "subsets"]
     cells = xyz(grid(stage), diversity.apply, ["wild", "all"])
     assert ["<lora:" in cell.infotexts[0] for cell in cells] == [False, True]
