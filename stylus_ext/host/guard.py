@@ -123,8 +123,8 @@ _OPENERS = (
     "cloudflared",
     "remotemoe",
     "localhostrun",
-    "webui_is_non_local",
 )
+_NON_LOCAL = "webui_is_non_local"  # of the host, which counts --server-name 127.0.0.1 as well
 _CONSENT = "enable_insecure_extension_access"
 UNAUTHORIZED, FORBIDDEN = 401, 403
 PAGE_HEADER = "x-stylus-page"
@@ -247,7 +247,7 @@ class Guard:
         if _any_flag(self.flags, *_OPENERS):
             return True
         name = getattr(self.flags, "server_name", None)
-        return bool(name) and not _is_loopback(str(name))
+        return not _is_loopback(str(name)) if name else _any_flag(self.flags, _NON_LOCAL)
 
 
 def _is_loopback(name: str) -> bool:

@@ -230,8 +230,11 @@ def test_an_open_webui_without_a_password_keeps_from_what_costs(
 
 
 def test_a_server_name_of_this_machine_opens_nothing() -> None:
+    """The host's own flag is true for any --server-name."""
     for name in ("127.0.0.1", "localhost", "::1"):
-        assert Guard(flags(server_name=name)).refusal("change", Request()) is None
+        told = flags(server_name=name, webui_is_non_local=True)
+        assert Guard(told).refusal("change", Request()) is None
+        assert Guard(flags(server_name=name, listen=True)).refusal("change", Request()) is not None
 
 
 def test_the_api_password_is_asked_for() -> None:
