@@ -48,12 +48,14 @@ class Lock:
         return LOCKS / f"{self.group}.txt"
 
 
-# gradio 3.41 and 4.40 need a numpy and an audio module that Python 3.13 does not have.
+# The hosts' gradio needs a numpy, a markupsafe or an audio module without wheels for Python 3.13;
+# Forge Neo's numpy is not for Python 3.10.
 ENGINE = Lock("engine", "the engine's environment", PYTHONS, 190, 640)
 GROUPS = (
     Lock("test", "test tools", PYTHONS, 90, 260),
     Lock("gradio-3", "gradio of A1111 and reForge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-4", "gradio of Forge, for the browser tests", PYTHONS[:3], 90, 330),
+    Lock("gradio-neo", "gradio of Forge Neo, for the browser tests", PYTHONS[1:3], 90, 330),
 )
 
 

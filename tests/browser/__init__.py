@@ -2,9 +2,9 @@
 of them make together.
 
 - `environments.py` builds one private environment for each gradio (3.41.2 of A1111 and reForge,
-  4.40.0 of Forge) from the
-  locks `gradio-3` and `gradio-4`, with the product's own builder, under `.engine/`; the first run
-    builds them.
+  4.40.0 with the packages of Forge, and with those of Forge Neo) from the locks `gradio-3`,
+  `gradio-4` and `gradio-neo`, with the product's own builder, under `.engine/`; the first run
+  builds them. `STYLUS_EVERY_GRADIO=1` runs every file with the last one too.
 - `server.py` runs inside such an environment: `webui.py` makes a page shaped like the WebUI's
   around the real script and
   panel (the modules of the host are those of `tests/host/double`), and a real engine plans over

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,9 @@ LORAS = {"corgi_dog": "sd_v1", "watercolor_painting": "sd_v1", "glass_skyscraper
 
 
 # Files of the default suite: with both gradio versions, or with gradio 3 alone. CI and `test --all`
-# run every file with both.
+# run every file with both, and `test_panel` with Forge Neo's packages: all, with _EVERY_VARIABLE.
+_EVERY_VARIABLE = "STYLUS_EVERY_GRADIO"
+NEO = frozenset({"test_panel"})
 BOTH = frozenset({"test_panel", "test_queue"})
 ONCE = frozenset(
     {
@@ -46,13 +49,19 @@ ONCE = frozenset(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent not in item.path.parents:
-            continue
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    own = [item for item in items if Path(__file__).parent in item.path.parents]
+    if not os.environ.get(_EVERY_VARIABLE):
+        dropped = [
+            item for item in own if "gradio-neo" in item.nodeid and item.path.stem not in NEO
+        ]
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+    for item in own:
         item.add_marker("browser")
         name = item.path.stem
-        if name not in BOTH and (name not in ONCE or "gradio-4" in item.nodeid):
+        is_neo = "gradio-neo" in item.nodeid
+        if is_neo or (name not in BOTH and (name not in ONCE or "gradio-4" in item.nodeid)):
             item.add_marker("long")
 
 

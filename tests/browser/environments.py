@@ -21,7 +21,8 @@ from stylus_ext.environment.layout import (
 from stylus_ext.environment.machine import Torch, platform_name, python_version
 from stylus_ext.environment.run_in_env import ALONE_VARIABLE
 
-VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0"}
+VERSIONS = {"gradio-3": "3.41.2", "gradio-4": "4.40.0", "gradio-neo": "4.40.0"}
+"""The gradio of each lock: of A1111 and reForge, of Forge, and of Forge Neo."""
 
 
 def gradio_environment(name: str, below: Path | None = None) -> Environment:
