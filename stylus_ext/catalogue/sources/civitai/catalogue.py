@@ -36,6 +36,7 @@ from stylus_ext.catalogue.sources.civitai.client import (
 from stylus_ext.catalogue.sources.common import Json, SourceNotFound, SourceUnavailable
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.core.family import UNKNOWN, family_of
 from stylus_ext.core.fetching import DownloadOffer, NotFetched, called, version_of
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
 from stylus_ext.net import BadAnswer, HttpRefusal
@@ -63,7 +64,10 @@ class CivitaiCatalogue:
         self._now = now
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:
-        """Base models in Civitai's spelling; its list grows, so it is requested each time."""
+        """Base models in Civitai's spelling; its list grows, so it is requested each time.
+
+        Where it is missing, the names stay as they are.
+        """
         if not wanted.base_models:
             return wanted
         try:
@@ -75,7 +79,9 @@ class CivitaiCatalogue:
         if not known:
             return wanted
         spelled = dict.fromkeys(
-            _spell_base_model(base_model, known) for base_model in wanted.base_models
+            spelling
+            for stated in wanted.base_models
+            for spelling in _spell_base_model(stated, known)
         )
         return replace(wanted, base_models=tuple(spelled))
 
@@ -191,10 +197,15 @@ def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
     return params
 
 
-def _spell_base_model(stated: str, known: Mapping[str, str]) -> str:
+def _spell_base_model(stated: str, known: Mapping[str, str]) -> list[str]:
+    """Civitai's name, or all its names of this family."""
     found = known.get(stated.casefold())
     if found is not None:
-        return found
+        return [found]
+    family = family_of(stated)
+    spellings = [spelling for spelling in known.values() if family_of(spelling) == family]
+    if spellings and family != UNKNOWN:
+        return spellings
     near = difflib.get_close_matches(stated.casefold(), known, n=5, cutoff=0.4) or list(known)[:10]
     raise InvalidInput(
         f"Civitai has no base model {stated!r}. It has, for example,"

@@ -187,6 +187,22 @@ def test_base_models_are_spelled_as_civitai_spells_them(catalogue: CivitaiCatalo
         catalogue.checked(Wanted(base_models=("SDXL 1.1",)), no_check)
 
 
+def test_a_family_means_all_its_base_models_of_the_present_list(
+    service: CivitaiService, catalogue: CivitaiCatalogue
+) -> None:
+    service.base_models = ["SDXL 1.0", "SDXL 0.9", "Pony", "Brand New 9", "Other"]
+
+    def checked(stated: str) -> tuple[str, ...]:
+        return catalogue.checked(Wanted(base_models=(stated,)), no_check).base_models
+
+    assert checked("sdxl") == ("SDXL 1.0", "SDXL 0.9")
+    assert checked("pony") == ("Pony",)
+    assert checked("brand-new-9") == ("Brand New 9",)
+    for stated in ("Brand New", "unknown", "illustrious"):
+        with pytest.raises(InvalidInput):
+            checked(stated)
+
+
 def test_no_request_without_base_models(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
