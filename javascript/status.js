@@ -18,7 +18,7 @@ window.stylus.files.push({
       process: "Process",
       dataFolder: "Data folder",
       entries: "Catalogue",
-      entriesOf: "{entries} adapters, {on_disk} of them on disk",
+      entriesOf: "{entries} LoRAs, {on_disk} of them on disk",
       inStep: "Vectors",
       inStepYes: "up to date",
       inStepNo: "some are missing",

@@ -181,7 +181,7 @@ def test_the_status_says_where_everything_is_and_what_leaves(
         told = busy.link.call("GET", "/v1/status")
         shown = tab.part("status").inner_text()
         assert told["encoder"] in shown
-        assert f"{told['catalogue']['entries']:,} adapters" in shown
+        assert f"{told['catalogue']['entries']:,} LoRAs" in shown
         assert str(busy.folder / "loras") in shown
         sent = tab.part("leaves").inner_text()
         assert all(
