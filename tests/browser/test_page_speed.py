@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ENTRIES = int(os.environ.get("STYLUS_ENTRIES", "100000"))
 OPENINGS = 7
 SCROLLED_S = 4.0
-# What the scripts of the page need for two frames at 60 a second, and the issue's bounds.
+# Bounds: 60 frames a second are 16.7 ms each; a twentieth may take two frames.
 FRAME_P50_MS, FRAME_P95_MS, FIRST_CARDS_MS, SHIFT = 17.5, 34.0, 300.0, 0.01
 
 _WATCH = """() => {
