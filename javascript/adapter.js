@@ -5,7 +5,17 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "adapter",
-  needs: ["core", "requests", "pictures", "sections", "job_list"],
+  needs: [
+    "core",
+    "requests",
+    "pictures",
+    "sections",
+    "job_list",
+    "own_marks",
+    "triggers",
+    "use_history",
+    "similar",
+  ],
   start(stylus) {
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
 
@@ -16,7 +26,6 @@ window.stylus.files.push({
       undoEdit: "Undo",
       forgetEdits: "Discard my edits",
       text: "Description",
-      triggerWords: "Trigger words",
       triggersHint: "one group per line",
       weight: "Weight",
       weightHint: "empty: the card's weight",
@@ -46,9 +55,6 @@ window.stylus.files.push({
       asking: "Asking the chat server ...",
       describedAnew: "Saved the new description.",
       notDescribed: "No new description: {why}",
-      useTriggers: "Click a trigger word to add it to the prompt",
-      triggerAdded: "Added to the {tab} prompt: {words}",
-      triggerThere: "The {tab} prompt already has: {words}",
       stateHint: "always: for every prompt; never: for no prompt",
     });
 
@@ -69,49 +75,8 @@ window.stylus.files.push({
       "unknown",
     ];
 
-    /** The tab whose prompt was edited last. */
-    let promptTab = "txt2img";
-    document.addEventListener("focusin", ({ target }) => {
-      for (const tab of ["txt2img", "img2img"]) {
-        if (target instanceof Element && target.closest(`#${tab}_prompt`)) promptTab = tab;
-      }
-    });
-
-    /**
-     * Adds a group of trigger words to the end of the prompt, once.
-     * @param {HTMLElement} line
-     * @param {string} words
-     */
-    function addToPrompt(line, words) {
-      const box = document.querySelector(`#${promptTab}_prompt textarea`);
-      if (!(box instanceof HTMLTextAreaElement)) return;
-      const prompt = box.value.trimEnd().replace(/,$/, "");
-      const there = prompt.includes(words);
-      if (!there) stylus.write(box, prompt ? `${prompt}, ${words}` : words);
-      say(line, there ? "triggerThere" : "triggerAdded", { tab: promptTab, words });
-    }
-
-    /**
-     * @param {string[]} triggers
-     * @param {HTMLElement} line
-     */
-    function drawTriggers(triggers, line) {
-      return el(
-        "div",
-        {
-          class: "stylus-chips",
-          id: "stylus_triggers",
-          role: "group",
-          aria: { label: text("useTriggers") },
-        },
-        triggers.map((words) =>
-          button(words, () => addToPrompt(line, words), {
-            class: "stylus-chip stylus-trigger",
-            title: text("useTriggers"),
-          }),
-        ),
-      );
-    }
+    /** Edits that Undo leaves alone. */
+    const OWN_MARKS = ["favourite", "note"];
 
     /** @typedef {ReturnType<typeof makeInputs>} Inputs */
 
@@ -205,7 +170,8 @@ window.stylus.files.push({
     function drawAdapter(place, entry, events) {
       const head = el("h3", { tabindex: "-1", class: "stylus-title" }, entry.name);
       const line = stylus.statusLine({ id: "stylus_detail_line" });
-      const used = stylus.statusLine({ id: "stylus_trigger_line" });
+      const star = stylus.starButton(entry, line, events.changed);
+      const note = stylus.noteField(entry);
       const inputs = makeInputs(entry, events.kinds);
       const shown = readInputs(inputs);
       const primary = "stylus-button stylus-primary";
@@ -227,7 +193,8 @@ window.stylus.files.push({
         hidden: true,
       });
 
-      function close() {
+      async function close() {
+        await note.saved();
         place.hidden = true;
         fill(place);
         events.closed();
@@ -309,7 +276,9 @@ window.stylus.files.push({
        * @param {object} changes
        */
       function restore(edits, message, changes = {}) {
-        const kept = Object.entries(edits || {}).filter(([, value]) => value !== null);
+        const kept = Object.entries(edits || {}).filter(
+          ([name, value]) => value !== null && !OWN_MARKS.includes(name),
+        );
         return send(
           { key: entry.key, undo: true, ...Object.fromEntries(kept), ...changes },
           message,
@@ -318,6 +287,7 @@ window.stylus.files.push({
 
       /** @param {object} payload @param {string} message */
       async function send(payload, message) {
+        await note.saved();
         const answer = await attempt(line, () => call("edit", payload));
         if (!answer) return;
         redraw({ ...answer.entry, picture: entry.picture, before: entry.edits }, message);
@@ -331,11 +301,17 @@ window.stylus.files.push({
           "div",
           { class: "stylus-row" },
           head,
+          star,
           button(text("close"), close, { id: "stylus_close" }),
         ),
         entry.picture && stylus.pictures.frame(entry),
-        entry.triggers.length > 0 && drawTriggers(entry.triggers, used),
-        used,
+        stylus.drawTriggers(entry.triggers),
+        note.nodes,
+        stylus.drawUses(entry.uses),
+        stylus.drawSimilar(entry.key, async (key) => {
+          await note.saved();
+          events.open(key);
+        }),
         field(text("state"), inputs.state, text("stateHint")),
         field(text("text"), inputs.text),
         field(text("triggerWords"), inputs.triggers, text("triggersHint")),

@@ -7,16 +7,19 @@ type Answers = Record<PanelAction, PanelAnswer> & {
   apply_recipe: { prompt: string; negative: string; used: string[] };
   browse: { total: number; entries: Entry[]; counts?: BrowseCounts };
   cancel: Job;
+  card_pictures: { on: boolean; by_settings: boolean };
   choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
   edit: { entry: EntryDetails };
   first_steps: { steps: FirstStep[] };
   job: Job;
   jobs: { jobs: Job[] };
+  mark_all: { changed: number };
   keys: { message: string; keys: Key[] };
   overview: Overview;
   recipes: { message?: string; recipes: SavedRecipe[] };
   rehearse: Job;
   show: { entry: EntryDetails };
+  similar: { entries: Entry[] };
   start: Job;
   status: EngineStatus;
   storage: DownloadStorage;
@@ -44,6 +47,7 @@ interface Entry extends PictureCard {
   family_name?: string;
   kind: string;
   state: AdapterState;
+  favourite?: boolean;
   size?: number | null;
 }
 
@@ -54,6 +58,8 @@ interface Edits {
   weight: number | null;
   kind: string | null;
   state: AdapterState | null;
+  favourite: boolean;
+  note: string | null;
 }
 
 interface EntryDetails extends Entry {
@@ -76,6 +82,16 @@ interface EntryDetails extends Entry {
   files: { path: string }[];
   link?: string;
   examples: { prompt: string }[];
+  uses?: UseHistory;
+}
+
+/** The user's pictures that an adapter was used in. */
+interface UseHistory {
+  pictures: number;
+  /** Most frequent first. */
+  weights: { weight: number; pictures: number }[];
+  /** Newest first; `made` is in seconds since 1970. */
+  newest: { path: string; made: number; weight: number }[];
 }
 
 /** How many entries each filter would leave. */
@@ -86,6 +102,7 @@ interface BrowseCounts {
   on_disk: number;
   bare: number;
   refined: number;
+  favourites: number;
   unused: number;
 }
 

@@ -15,6 +15,9 @@ window.stylus.files.push({
     "first_steps",
     "gallery",
     "chips",
+    "own_marks",
+    "multi_select",
+    "picture_consent",
     "adapter",
   ],
   start(stylus) {
@@ -37,6 +40,7 @@ window.stylus.files.push({
       state: "State",
       bare: "No description",
       unused: "Never used",
+      favourites: "Favourites",
       refined: "Described by a model",
       notOnDisk: "not on disk",
       showPictures: "Show not-safe-for-work pictures",
@@ -98,11 +102,15 @@ window.stylus.files.push({
         bare: stylus.chipGroup("bare", text("bare"), () => listFromTop()),
         refined: stylus.chipGroup("refined", text("refined"), () => listFromTop()),
         used: stylus.chipGroup("used", text("unused"), () => listFromTop()),
+        favourite: stylus.chipGroup("favourite", text("favourites"), () => listFromTop()),
       };
+      const consent = stylus.pictureConsent(line, () => refresh());
+      const selection = stylus.multiSelect(line, () => refresh());
       const gallery = stylus.drawGallery({
         label: text("catalogue"),
         load,
-        makeCard: (entry) => card(entry, () => open(entry.key)),
+        makeCard,
+        makeActions: (entry) => stylus.starButton(entry, line, starred),
       });
       const detail = el("section", {
         class: "stylus-detail stylus-sheet",
@@ -115,6 +123,24 @@ window.stylus.files.push({
           },
         },
       });
+
+      /** @param {Entry} entry */
+      function makeCard(entry) {
+        const made = card(entry, () => {
+          if (selection.isActive()) setPressed(selection.flip(entry.key));
+          else open(entry.key);
+        });
+        /** @param {boolean} isSelected */
+        const setPressed = (isSelected) => made.setAttribute("aria-pressed", String(isSelected));
+        if (selection.isActive()) setPressed(selection.has(entry.key));
+        return made;
+      }
+
+      /** Counts anew; the list too where it depends on the stars. */
+      async function starred() {
+        if (groups.favourite.value()) refresh();
+        else await load(0, 1, true, new AbortController().signal);
+      }
 
       /** @param {string} name */
       const scopeButton = (name) =>
@@ -132,6 +158,7 @@ window.stylus.files.push({
           one.setAttribute("aria-pressed", String(one.id === `stylus_scope_${name}`)),
         );
         order.value = name === "mine" ? "added" : "name";
+        consent.show(name === "everything");
         listFromTop();
       }
 
@@ -157,6 +184,7 @@ window.stylus.files.push({
           "div",
           { class: "stylus-found" },
           line,
+          selection.toggle,
           el(
             "div",
             { class: "stylus-check" },
@@ -164,6 +192,8 @@ window.stylus.files.push({
             el("label", { for: unblur.id }, text("showPictures")),
           ),
         ),
+        consent.place,
+        selection.bar,
         empty,
         gallery.place,
         detail,
@@ -231,6 +261,9 @@ window.stylus.files.push({
         );
         groups.bare.show([{ value: "true", title: text("bare"), count: counts.bare }]);
         groups.refined.show([{ value: "true", title: text("refined"), count: counts.refined }]);
+        groups.favourite.show([
+          { value: "true", title: text("favourites"), count: counts.favourites },
+        ]);
         groups.used.show([{ value: "false", title: text("unused"), count: counts.unused }]);
       }
 
@@ -242,6 +275,7 @@ window.stylus.files.push({
         stylus.drawAdapter(detail, answer.entry, {
           kinds,
           changed: refresh,
+          open,
           closed() {
             if (!gallery.focusCard(key)) search.focus();
           },

@@ -24,10 +24,11 @@ window.stylus.files.push({
      *   load(offset: number, limit: number, first: boolean, signal: AbortSignal):
      *     Promise<{total: number, entries: Entry[]} | undefined>,
      *   makeCard(entry: Entry): HTMLButtonElement,
+     *   makeActions(entry: Entry): HTMLButtonElement,
      * }} options
      * @returns {Gallery}
      */
-    function drawGallery({ label, load, makeCard }) {
+    function drawGallery({ label, load, makeCard, makeActions }) {
       const list = el("ul", {
         class: "stylus-shelf",
         id: "stylus_cards",
@@ -116,7 +117,8 @@ window.stylus.files.push({
       function makeItem(index) {
         const entry = pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE];
         const card = entry && makeCard(entry);
-        if (card) card.tabIndex = index === active ? 0 : -1;
+        const buttons = entry && card ? [card, makeActions(entry)] : [];
+        for (const one of buttons) one.tabIndex = index === active ? 0 : -1;
         const item = el(
           "li",
           {
@@ -124,7 +126,7 @@ window.stylus.files.push({
             data: { index },
             aria: card ? { setsize: total, posinset: index + 1 } : { hidden: true },
           },
-          card,
+          buttons,
         );
         items.set(index, item);
         return item;
@@ -180,9 +182,15 @@ window.stylus.files.push({
 
       /** @param {number} index */
       function setActive(index) {
-        items.get(active)?.querySelector("button")?.setAttribute("tabindex", "-1");
+        setTabIndex("-1");
         active = index;
-        items.get(active)?.querySelector("button")?.setAttribute("tabindex", "0");
+        setTabIndex("0");
+      }
+
+      /** @param {string} value of the active card's buttons */
+      function setTabIndex(value) {
+        const buttons = items.get(active)?.querySelectorAll("button") ?? [];
+        for (const one of buttons) one.setAttribute("tabindex", value);
       }
 
       /** @param {KeyboardEvent} event */

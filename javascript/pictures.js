@@ -10,6 +10,8 @@ window.stylus.files.push({
     /** Few at a time, so that slow pictures do not hold up other requests. */
     const MOST_AT_ONCE = 2;
 
+    /** What to ask for, by frame. @type {WeakMap<Element, {name: string, payload: object}>} */
+    const wanted = new WeakMap();
     /** Object URLs to release, by frame. @type {WeakMap<Element, string>} */
     const urls = new WeakMap();
     /** @type {HTMLElement[]} */
@@ -36,9 +38,9 @@ window.stylus.files.push({
 
     /** @param {HTMLElement} frame */
     async function loadOne(frame) {
-      if (!frame.isConnected) return;
-      const { stem, key } = frame.dataset;
-      const blob = await callFile("picture", { stem, key }).catch(() => null);
+      const request = wanted.get(frame);
+      if (!frame.isConnected || !request) return;
+      const blob = await callFile(request.name, request.payload).catch(() => null);
       if (!frame.isConnected) return;
       const placeholder = () => frame.replaceChildren(drawPlaceholder(frame.dataset.kind));
       if (!blob) {
@@ -48,6 +50,17 @@ window.stylus.files.push({
       const url = URL.createObjectURL(blob);
       urls.set(frame, url);
       frame.append(el("img", { src: url, alt: "", on: { error: placeholder } }));
+    }
+
+    /**
+     * @param {HTMLElement} frame
+     * @param {string} name
+     * @param {object} payload
+     */
+    function later(frame, name, payload) {
+      wanted.set(frame, { name, payload });
+      observer.observe(frame);
+      return frame;
     }
 
     const pictures = {
@@ -66,8 +79,16 @@ window.stylus.files.push({
           "aria-hidden": "true",
           data: { stem: card.stem || "", key: card.key, kind: card.kind ?? "" },
         });
-        observer.observe(frame);
-        return frame;
+        return later(frame, "picture", { stem: card.stem || "", key: card.key });
+      },
+
+      /**
+       * A frame for one of the user's own pictures.
+       * @param {string} path
+       */
+      ownFrame(path) {
+        const frame = el("span", { class: "stylus-picture", "aria-hidden": "true" });
+        return later(frame, "own_picture", { path });
       },
 
       /**

@@ -112,14 +112,39 @@ interface Stylus {
       signal: AbortSignal,
     ): Promise<{ total: number; entries: Entry[] } | undefined>;
     makeCard(entry: Entry): HTMLButtonElement;
+    /** The button beside a card. */
+    makeActions(entry: Entry): HTMLButtonElement;
   }): Gallery;
 
   // chips.js
   chipGroup(name: string, label: string, changed: () => void): ChipGroup;
 
+  // own_marks.js
+  starButton(entry: Entry, line: HTMLElement, changed: () => void): HTMLButtonElement;
+  noteField(entry: EntryDetails): { nodes: Child[]; saved(): Promise<unknown> };
+
+  // triggers.js
+  drawTriggers(triggers: string[]): Child[];
+
+  // use_history.js
+  drawUses(uses: UseHistory | undefined): Child[];
+
+  // similar.js
+  drawSimilar(key: string, open: (key: string) => void): HTMLElement;
+
+  // picture_consent.js
+  pictureConsent(
+    line: HTMLElement,
+    changed: () => void,
+  ): { place: HTMLElement; show(isShown: boolean): void };
+
+  // multi_select.js
+  multiSelect(line: HTMLElement, changed: () => void): MultiSelect;
+
   // pictures.js
   pictures: {
     frame(card: PictureCard): HTMLElement;
+    ownFrame(path: string): HTMLElement;
     release(place: HTMLElement): void;
   };
 
@@ -227,10 +252,22 @@ interface ChipGroup {
   show(chips: Chip[]): void;
 }
 
+interface MultiSelect {
+  /** Starts and ends selecting. */
+  toggle: HTMLButtonElement;
+  bar: HTMLElement;
+  isActive(): boolean;
+  has(key: string): boolean;
+  /** Returns whether the adapter is selected now. */
+  flip(key: string): boolean;
+}
+
 /** What the editor of one adapter needs of the catalogue. */
 interface AdapterEvents {
   kinds: string[];
   changed(): void;
+  /** Shows another adapter in place of this one. */
+  open(key: string): void;
   closed(): void;
 }
 

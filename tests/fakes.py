@@ -132,6 +132,10 @@ class MemoryIndex:
             found.append(sorted(hits, key=lambda hit: (-hit.cosine, hit.key))[: max(top, 0)])
         return found
 
+    def vector(self, view: View, key: AdapterKey) -> Matrix | None:
+        held = self.rows.get((view, key))
+        return None if held is None else held[1][np.newaxis]
+
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         zero = np.zeros(queries.shape[1], dtype=np.float32)
         rows = [self.rows[view, key][1] if (view, key) in self.rows else zero for key in keys]

@@ -83,12 +83,19 @@ class Edits:
     triggers: tuple[str, ...] | None = None
     weight: float | None = None
     kind: str | None = None
+    favourite: bool = False
+    note: str | None = None
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise InvalidInput(f"{self.state!r} is not a state; states are {', '.join(STATES)}.")
         if self.kind is not None:
             _check_kind(self.kind)
+
+    @property
+    def undone(self) -> Edits:
+        """Without what changes the adapter; the user's star and note stay."""
+        return Edits(favourite=self.favourite, note=self.note)
 
     def filled(self, other: Edits) -> Edits:
         """Return these edits with gaps filled from `other`."""

@@ -188,6 +188,9 @@ class VectorIndex(Protocol):
         """Return the `top` nearest vectors per query, best first; `families` None means all."""
         ...
 
+    def vector(self, view: View, key: AdapterKey) -> Matrix | None:
+        """The stored vector of one entry, as one row; None if it has none."""
+
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         """Cosines of each query (row) and key (column); 0 where a key has no vector."""
         ...
@@ -208,7 +211,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Search filter; None keeps all. `refined`: described by a model; `bare`: nearly no text;
-    `used`: in a picture of the user.
+    `favourite`: starred by the user; `used`: in a picture of the user.
     """
 
     family: str | None = None
@@ -217,6 +220,7 @@ class Filter:
     on_disk: bool | None = None
     refined: bool | None = None
     bare: bool | None = None
+    favourite: bool | None = None
     used: bool | None = None
 
 
@@ -286,6 +290,9 @@ class Store(Protocol):
         ...
 
     def edit(self, key: AdapterKey, edits: Edits) -> Entry: ...
+
+    def edit_all(self, edits: Mapping[AdapterKey, Edits]) -> None:
+        """Edit several entries in one transaction; unknown ones are left out."""
 
     def files(self) -> dict[str, LocalFile]:
         """Every known file by path."""

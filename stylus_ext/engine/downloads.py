@@ -17,6 +17,7 @@ from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.fetching import MB, Caps, Fetched, FetchPolicy
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import DownloadSettings
+from stylus_ext.core.sources import Memory
 from stylus_ext.downloads import (
     DAY_S,
     Budget,
@@ -35,6 +36,7 @@ from stylus_ext.net.thumbnails import KeptPictures, RemotePictures, Thumbnails
 
 logger = logging.getLogger(__name__)
 
+_CONSENT, _ALLOWED = "card_pictures", "allowed"
 _GB = 1024 * MB
 OFF = (
     'Downloads are off. Switch them on with --download, in settings.json ({"downloads":'
@@ -178,11 +180,24 @@ class Downloads:
 
 
 class CardPictures:
-    """Small pictures of adapters that are not on disk, fetched only if the user allows it."""
+    """Small pictures of adapters that are not on disk, fetched only if the user allows it.
 
-    def __init__(self, kept: KeptPictures, on: bool) -> None:
+    The settings allow it, or the user did in the tab; the latter is remembered.
+    """
+
+    def __init__(self, kept: KeptPictures, by_settings: bool, memory: Memory) -> None:
         self._kept = kept
-        self.on = on
+        self._memory = memory
+        self.by_settings = by_settings
+        self._allowed = memory.remembered(_CONSENT) == _ALLOWED
+
+    @property
+    def on(self) -> bool:
+        return self.by_settings or self._allowed
+
+    def allow(self, allowed: bool) -> None:
+        self._memory.remember(_CONSENT, _ALLOWED if allowed else "")
+        self._allowed = allowed
 
     def has(self, card: AdapterCard) -> bool:
         return self.on and bool(card.preview)

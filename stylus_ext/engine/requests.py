@@ -272,6 +272,7 @@ class SearchInput(OperationInput):
 class BrowseInput(SearchInput):
     refined: bool | None = None
     bare: bool | None = None
+    favourite: bool | None = None
     used: bool | None = None
     order: Order = "name"
     counts: bool = False
@@ -288,13 +289,33 @@ class KeyInput(OperationInput):
     key: KeyText
 
 
+class CardPicturesInput(OperationInput):
+    """`allow` of null only asks."""
+
+    allow: bool | None = None
+
+
+class SimilarInput(KeyInput):
+    limit: Whole = Field(default=8, ge=1, le=50)
+
+
 class EditInput(KeyInput):
     state: State | None = None
     text: Annotated[str, Longest(20_000)] | None = None
     triggers: list[Annotated[str, Longest(2000)]] | None = Field(default=None, max_length=100)
     weight: Weight | None = None
     kind: Kind | None = None
+    favourite: bool | None = None
+    note: Annotated[str, Longest(20_000)] | None = None
     undo: bool = False
+
+
+class MarkInput(OperationInput):
+    """What is changed of several entries at once."""
+
+    keys: list[KeyText] = Field(max_length=1000)
+    state: State | None = None
+    favourite: bool | None = None
 
 
 class VerdictInput(KeyInput):

@@ -113,7 +113,9 @@ def open_stylus(
         raise
     catalogue = Catalogue(folder, store, index, embedder, questions)
     services = Services(folder, settings)
-    pictures = CardPictures(KeptPictures(folder / "pictures"), settings.downloads.thumbnails)
+    pictures = CardPictures(
+        KeptPictures(folder / "pictures"), settings.downloads.thumbnails, store.memory
+    )
     feedback = store.verdicts
     find = retriever_for(
         store, index, questions, folder / "lexical", open_reranker(folder, settings)

@@ -26,6 +26,7 @@ _REAL = 1000
 _PAGE = 40
 _TIMEOUT_S = 120.0
 _OPENINGS = 20
+_DETAILS = 40
 _WARM = 3
 
 
@@ -63,7 +64,7 @@ def measure(
         with closing(http.client.HTTPConnection(address, timeout=_TIMEOUT_S)) as connection:
             engine = EngineHttp(connection, content["token"])
             _wait_for_jobs(engine, progress)
-            return {"entries": entries} | _measure_requests(engine, searches, progress)
+            return {"entries": entries} | _measure_requests(engine, entries, searches, progress)
 
 
 def keystrokes(number: int, seed: int = 8) -> Iterator[str]:
@@ -84,12 +85,23 @@ def keystrokes(number: int, seed: int = 8) -> Iterator[str]:
                 return
 
 
-def _measure_requests(engine: EngineHttp, searches: int, progress: Progress) -> dict[str, Any]:
+def _measure_requests(
+    engine: EngineHttp, entries: int, searches: int, progress: Progress
+) -> dict[str, Any]:
     typed = []
     for place, text in enumerate(keystrokes(searches)):
         progress.report("searching", place, searches)
         typed.append(_time(engine, _browse(text=text)))
     listed = [_time(engine, _browse(offset=_PAGE * page, **keep)) for page, keep in _pages()]
+    ordered = [
+        _time(engine, _browse(offset=_PAGE * page, order=order, **keep))
+        for order in ("added", "size", "used", "name")
+        for page, keep in _pages()
+    ]
+    shown = engine.ask(*_browse(offset=entries // 2, limit=_DETAILS))["entries"]
+    keys = [{"key": entry["key"]} for entry in shown]
+    details = [_time(engine, ("POST", "show", key)) for key in keys]
+    similar = [_time(engine, ("POST", "similar", key)) for key in keys]
     opening: tuple[Request, ...] = (
         ("GET", "status", {}),
         ("POST", "overview", {}),
@@ -104,6 +116,9 @@ def _measure_requests(engine: EngineHttp, searches: int, progress: Progress) -> 
         "keystrokes": len(typed),
         **percentiles("search", typed),
         **percentiles("page", listed),
+        **percentiles("sort", ordered),
+        **percentiles("details", details),
+        **percentiles("similar", similar),
         **percentiles("open", opened_tabs),
         **percentiles("preview", previews[_WARM:]),
     }
@@ -145,4 +160,12 @@ def _time(engine: EngineHttp, *requests: Request) -> float:
     return time.perf_counter() - began
 
 
-lines = figure_lines({"search_p50_ms": "<= 50 at 100,000", "search_p95_ms": "<= 150 at 100,000"})
+lines = figure_lines(
+    {
+        "search_p50_ms": "<= 50 at 100,000",
+        "search_p95_ms": "<= 50 at 100,000",
+        "sort_p95_ms": "<= 100 at 100,000",
+        "details_p95_ms": "<= 100 at 100,000",
+        "similar_p95_ms": "<= 100 at 100,000",
+    }
+)

@@ -136,6 +136,8 @@ def test_edits_reach_the_store_and_can_be_taken_back(planner: Desk, browser: Bro
             "triggers": ["wtrclr, wet paper", "second"],
             "weight": 0.65,
             "kind": edits["kind"],
+            "favourite": False,
+            "note": None,
         }
         assert "Soft washes of colour" in planner.journal()
         here.picture(f"{planner.server.gradio}-detail")
@@ -158,23 +160,156 @@ def test_edits_reach_the_store_and_can_be_taken_back(planner: Desk, browser: Bro
         tab.part("detail").wait_for(state="hidden")
 
 
-def test_a_click_adds_trigger_words_to_the_prompt_once(planner: Desk, browser: Browser) -> None:
+def test_trigger_words_are_copied_and_added_to_the_prompt_once(
+    planner: Desk, browser: Browser
+) -> None:
     with own_tab(planner, browser) as (tab, _):
         key = _open(tab, "glass_skyscraper")
         tab.part("edit_triggers").fill("glss twr, mirror wall")
         tab.part("save").click()
         tab.wait_for_message("detail_line", "saved")
         prompt = tab.page.locator("#txt2img_prompt textarea")
-        trigger = tab.page.locator("#stylus_triggers button")
-        trigger.click()
+        tab.page.locator("#stylus_triggers .stylus-trigger").click()
+        tab.wait_for_message("trigger_line", "triggerCopied")
+        assert prompt.input_value() == ""
+        insert = tab.page.locator("#stylus_triggers .stylus-insert")
+        insert.click()
         tab.wait_for_message("trigger_line", "triggerAdded")
         assert prompt.input_value() == "glss twr, mirror wall"
-        trigger.click()
+        insert.click()
         tab.wait_for_message("trigger_line", "triggerThere")
         assert prompt.input_value() == "glss twr, mirror wall"
+        tab.part("note").fill("")
+        tab.part("note").press("Control+v")
+        assert tab.part("note").input_value() == "glss twr, mirror wall", "the clipboard"
+        tab.part("note").fill("")
         tab.part("forget").click()
         tab.wait_for_message("detail_line", "forgotten")
         assert planner.entry(key)["edits"]["triggers"] is None
+
+
+def test_a_star_is_kept_counted_and_filtered(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
+        name = planner.entry("corgi_dog")["name"]
+        tab.search("corgi_dog")
+        eventually(lambda: tab.names()[:1] == [name], tab.page)
+        tab.page.locator("#stylus_cards .stylus-star").first.click()
+        eventually(lambda: planner.entry("corgi_dog")["edits"]["favourite"], tab.page)
+        tab.chip("favourite", "true").wait_for()
+        assert "favourite" in planner.journal()
+        tab.search("")
+        tab.press_chip("favourite", "true")
+        tab.wait_for_names(name)
+        here.picture(f"{planner.server.gradio}-favourites")
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        star = tab.page.locator("#stylus_detail .stylus-star")
+        assert star.get_attribute("aria-pressed") == "true"
+        tab.part("forget").click()
+        tab.wait_for_message("detail_line", "forgotten")
+        assert planner.entry("corgi_dog")["edits"]["favourite"], "no edit of the card"
+        star.click()
+        eventually(lambda: not planner.entry("corgi_dog")["edits"]["favourite"], tab.page)
+
+
+def test_several_are_marked_at_once(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
+        tab.wait_for("found", "found")
+        tab.part("select").click()
+        assert tab.part("add_favourites").is_disabled()
+        tab.page.locator("#stylus_cards .stylus-open").nth(1).wait_for()
+        keys = _keys(tab)[:2]
+        for place in (0, 1):
+            tab.page.locator("#stylus_cards .stylus-open").nth(place).click()
+        assert tab.part("detail").is_hidden()
+        here.picture(f"{planner.server.gradio}-selected")
+        tab.part("add_favourites").click()
+        tab.wait_for_message("found", "markedMany")
+        assert all(planner.entry(key)["edits"]["favourite"] for key in keys)
+        planner.link.call("POST", "/v1/mark", {"keys": keys, "favourite": False})
+
+
+def test_a_note_is_saved_when_its_field_is_left_and_found(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
+        key = _open(tab, "glass_skyscraper")
+        tab.part("note").fill("for the zeppelin series\u0007")
+        tab.part("edit_text").focus()
+        tab.wait_for_message("note_line", "noteSaved")
+        assert planner.entry(key)["edits"]["note"] == "for the zeppelin series"
+        tab.part("close").click()
+        tab.search("zeppelin")
+        eventually(lambda: _keys(tab) == [key], tab.page)
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        tab.part("note").fill("")
+        tab.page.keyboard.press("Escape")
+        tab.part("detail").wait_for(state="hidden")
+        assert planner.entry(key)["edits"]["note"] is None
+
+
+def test_similar_ones_are_shown_and_open(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
+        key = _open(tab, "corgi_dog")
+        card = tab.page.locator("#stylus_similar .stylus-small-card").first
+        card.wait_for(state="visible")
+        told = planner.link.call("POST", "/v1/similar", {"key": key})["entries"]
+        assert card.get_attribute("data-key") == told[0]["key"]
+        here.picture(f"{planner.server.gradio}-similar")
+        card.click()
+        head = tab.page.locator("#stylus_detail .stylus-title")
+        eventually(lambda: head.inner_text() == told[0]["name"], tab.page)
+
+
+def test_own_pictures_and_weights_are_shown(planner: Desk, browser: Browser) -> None:
+    """As an engine tells them that has read pictures; one file is gone."""
+    newest = [
+        {"path": f"/out/{name}.png", "made": 1_700_000_000, "weight": 0.7}
+        for name in ("one", "gone")
+    ]
+    weights = [{"weight": 0.7, "pictures": 9}, {"weight": 0.4, "pictures": 3}]
+    uses = {"pictures": 12, "weights": weights, "newest": newest}
+    with own_tab(planner, browser) as (tab, here):
+
+        def details(route: Route) -> None:
+            answer = route.fetch()
+            body = answer.json()
+            body["entry"]["uses"] = uses
+            route.fulfill(response=answer, json=body)
+
+        def picture(route: Route) -> None:
+            if "gone" in (route.request.post_data or ""):
+                route.fulfill(status=400, json={"error": {"code": "invalid", "message": "x"}})
+            else:
+                route.fulfill(body=png(8, 8), content_type="image/png")
+
+        here.page.route("**/stylus/v1/ui/show", details)
+        here.page.route("**/stylus/v1/ui/own_picture", picture)
+        _open(tab, "corgi_dog")
+        shown = tab.page.locator("#stylus_used_in")
+        shown.locator("img").wait_for(state="attached")
+        assert shown.locator("li").count() == 2
+        assert tab.part("uses").inner_text().count("0.7") == 2
+        assert "12" in tab.part("uses").inner_text()
+        here.picture(f"{planner.server.gradio}-uses")
+
+
+def test_without_consent_nothing_is_asked_for_and_it_is_remembered(
+    planner: Desk, browser: Browser
+) -> None:
+    with own_tab(planner, browser) as (tab, here):
+        tab.wait_for("found", "found")
+        assert tab.part("consent").is_hidden()
+        tab.show_everything()
+        tab.part("consent").wait_for(state="visible")
+        assert planner.link.call("POST", "/v1/card_pictures", {})["on"] is False
+        here.picture(f"{planner.server.gradio}-consent")
+        tab.part("consent").click()
+        tab.part("no_consent").wait_for(state="visible")
+        assert planner.link.call("POST", "/v1/card_pictures", {})["on"] is True
+        assert not [host for host in here.outside if "civitai" in host or "hugging" in host]
+    with own_tab(planner, browser) as (tab, _):
+        tab.show_everything()
+        tab.part("no_consent").click()
+        tab.part("consent").wait_for(state="visible")
+        assert planner.link.call("POST", "/v1/card_pictures", {})["on"] is False
 
 
 def test_what_is_not_changed_is_not_sent(planner: Desk, browser: Browser) -> None:

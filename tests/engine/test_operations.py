@@ -285,6 +285,8 @@ def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
         "triggers": None,
         "weight": 0.5,
         "kind": None,
+        "favourite": False,
+        "note": None,
     }
 
 

@@ -48,7 +48,10 @@ def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> Stylus
     def remote() -> RemotePictures:
         return RemotePictures(Thumbnails(), {service.api})
 
-    return replace(stylus, pictures=CardPictures(KeptPictures(folder, remote), on=True))
+    return replace(
+        stylus,
+        pictures=CardPictures(KeptPictures(folder, remote), True, stylus.catalogue.store.memory),
+    )
 
 
 def test_by_itself_nothing_is_fetched_and_nobody_is_told_of_a_picture(
@@ -84,7 +87,7 @@ def test_switched_on_it_comes_small_and_is_kept(
 def test_only_the_services_own_hosts_are_asked(
     shown: Stylus, service: CivitaiService, tmp_path: Path
 ) -> None:
-    pictures = CardPictures(KeptPictures(tmp_path / "more"), on=True)
+    pictures = CardPictures(KeptPictures(tmp_path / "more"), True, shown.catalogue.store.memory)
     shown = replace(shown, pictures=pictures)
     with pytest.raises(StylusError):
         ask(shown, "picture", key="civitai:1")
@@ -95,5 +98,20 @@ def test_only_the_services_own_hosts_are_asked(
 def test_the_status_lists_pictures_among_what_leaves_the_machine(
     stylus: Stylus, tmp_path: Path
 ) -> None:
-    on = replace(stylus, pictures=CardPictures(KeptPictures(tmp_path / "more"), on=True))
+    on = replace(
+        stylus,
+        pictures=CardPictures(KeptPictures(tmp_path / "more"), True, stylus.catalogue.store.memory),
+    )
     assert any("small pictures" in line for line in ask(on, "status")["leaves_the_machine"])
+
+
+def test_consent_is_remembered_and_can_be_taken_back(stylus: Stylus, tmp_path: Path) -> None:
+    assert ask(stylus, "card_pictures") == {"on": False, "by_settings": False}
+    with pytest.raises(InvalidInput):
+        ask(stylus, "picture", key="civitai:1")
+    assert ask(stylus, "card_pictures", allow=True)["on"]
+    memory = stylus.catalogue.store.memory
+    again = CardPictures(KeptPictures(tmp_path / "more"), False, memory)
+    assert again.on
+    again.allow(False)
+    assert not CardPictures(KeptPictures(tmp_path / "more"), False, memory).on

@@ -91,3 +91,14 @@ def test_counts_survive_a_change_of_the_entry(stylus: Stylus, album: Path) -> No
     owl = stylus.catalogue.entry("owl").key
     stylus.catalogue.store.unite(owl, key)
     assert used(stylus)["castle"] == 3, "the united adapter was in three pictures, in one twice"
+
+
+def test_details_tell_weights_and_the_newest_pictures(stylus: Stylus, album: Path) -> None:
+    learn(stylus, album)
+    uses = ask(stylus, "show", key="castle")["entry"]["uses"]
+    assert uses["pictures"] == 3
+    assert uses["weights"] == [{"weight": 0.7, "pictures": 2}, {"weight": 0.5, "pictures": 1}]
+    assert [Path(one["path"]).name for one in uses["newest"]][:2] == ["2.png", "1.png"]
+    assert uses["newest"][0]["weight"] == 0.5
+    unused = ask(stylus, "show", key="tram")["entry"]["uses"]
+    assert unused == {"pictures": 0, "weights": [], "newest": []}

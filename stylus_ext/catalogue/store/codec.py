@@ -87,7 +87,15 @@ _CARD: Converters = {
     ),
     "equivalents": lambda values: tuple(map(AdapterKey.parse, values)),
 }
-_EDIT_TYPES = {"state": str, "text": str, "kind": str, "weight": float, "triggers": list}
+_EDIT_TYPES = {
+    "state": str,
+    "text": str,
+    "kind": str,
+    "weight": float,
+    "triggers": list,
+    "favourite": bool,
+    "note": str,
+}
 _EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
 
 
@@ -140,7 +148,7 @@ def edits_of(raw: Any) -> Edits:
         texts = value if kind is list and isinstance(value, list) else ()
         if (
             not isinstance(value, (int, float) if kind is float else kind)
-            or isinstance(value, bool)
+            or isinstance(value, bool) != (kind is bool)
             or not all(isinstance(text, str) for text in texts)
         ):
             raise InvalidInput(f"{value!r} cannot be the {name} of an edit.")

@@ -220,8 +220,8 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
         "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name,"
-        " title_print, card_print, refined, bare, added, size, used) VALUES (?, ?, ?, ?, ?, ?, ?,"
-        " ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM uses WHERE key = ?))",
+        " title_print, card_print, refined, bare, favourite, added, size, used) VALUES"
+        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM uses WHERE key = ?))",
         (
             number,
             key,
@@ -234,6 +234,7 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
             *prints,
             entry.description.refined,
             entry.card.bare,
+            entry.edits.favourite,
             max((file.mtime_ns for file in entry.files), default=0),
             max((file.size for file in entry.files), default=0),
             key,
@@ -244,7 +245,7 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
         entry.card.name,
         "\n".join(entry.triggers),
         "\n".join(entry.card.tags),
-        entry.text[:_MOST_TEXT],
+        f"{entry.text[:_MOST_TEXT]}\n{entry.edits.note or ''}",
         "\n".join(file.stem for file in entry.files),
     )
     connection.execute(

@@ -260,6 +260,17 @@ class SqliteStore:
             )
             return rows.entries_at(batch.connection, [first])[first]
 
+    def edit_all(self, edits: Mapping[AdapterKey, Edits]) -> None:
+        if not edits:
+            return
+        with self._changing() as batch:
+            firsts = _firsts(batch.connection, edits)
+            records = [
+                user_edits.edit_record(batch.connection, first, edits[key])
+                for key, first in firsts.items()
+            ]
+            user_edits.record_edits(batch, self._journal, records)
+
     def files(self) -> dict[str, LocalFile]:
         with self._database.reading() as connection:
             held = connection.execute(

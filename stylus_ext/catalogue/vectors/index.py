@@ -155,6 +155,10 @@ class ChromaIndex:
             found = exact.nearest(self._rows[view].snapshot(), queries, top, families)
         return [[Hit(AdapterKey.parse(key), cosine) for key, cosine in hits] for hits in found]
 
+    def vector(self, view: View, key: AdapterKey) -> Matrix | None:
+        vectors, rows = self._rows[view].locate([str(key)])
+        return None if rows[0] < 0 else vectors[rows]
+
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         vectors, rows = self._rows[view].locate([str(key) for key in keys])
         return exact.cosines(vectors, self._checked(queries), rows)

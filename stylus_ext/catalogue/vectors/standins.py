@@ -69,6 +69,10 @@ class LateIndex:
             [[] for _ in queries] if index is None else index.search(view, queries, top, families)
         )
 
+    def vector(self, view: View, key: AdapterKey) -> Matrix | None:
+        index = self._now()
+        return None if index is None else index.vector(view, key)
+
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         index = self._now()
         return (
@@ -194,6 +198,13 @@ class ImportedIndex:
             hits = [*mine, *(Hit(AdapterKey.parse(key), cosine) for key, cosine in others)]
             merged.append(sorted(hits, key=lambda hit: (-hit.cosine, str(hit.key)))[: max(top, 0)])
         return merged
+
+    def vector(self, view: View, key: AdapterKey) -> Matrix | None:
+        own = self._own.vector(view, key)
+        if own is not None:
+            return own
+        vectors, rows = self._rows.locate([str(key)])
+        return None if rows[0] < 0 else vectors[rows]
 
     def cosines(self, view: View, queries: Matrix, keys: Sequence[AdapterKey]) -> Matrix:
         found = self._own.cosines(view, queries, keys)

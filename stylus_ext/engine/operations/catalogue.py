@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.entry import Edits, Entry
+from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.family import display_name
 from stylus_ext.core.generation import EngineAnswerState, FolderState
@@ -20,19 +20,27 @@ from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folde
 from stylus_ext.engine.downloads import CardPictures
 from stylus_ext.engine.requests import (
     BrowseInput,
+    CardPicturesInput,
     CardsInput,
     EditInput,
     FoldersInput,
     IndexInput,
     KeyInput,
+    MarkInput,
     SearchInput,
+    SimilarInput,
 )
+from stylus_ext.net.values import text as clean_text
 from stylus_ext.selection.plan import Deadline
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import UserData
 
 _LONGEST = 300
+_LONGEST_NOTE = 2000
+_SHOWN_USES = 12
+_COMPARED = 60
+"""Nearest vectors of which those on disk come first."""
 _REFRESHED = ("written", "added", "gone", "united", "vectors")
 _HUGGING_FACE = "huggingface.co"
 
@@ -93,6 +101,7 @@ def _card_json(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
         "nsfw": entry.card.nsfw,
         "preview": pictures.has(entry.card),
         "link": link_of(entry),
+        "favourite": entry.edits.favourite,
     }
 
 
@@ -164,6 +173,7 @@ def browse(catalogue: Catalogue, pictures: CardPictures, request: BrowseInput) -
         request.on_disk,
         refined=request.refined,
         bare=request.bare,
+        favourite=request.favourite,
         used=request.used,
     )
     page = catalogue.store.search(request.text, keep, request.offset, request.limit, request.order)
@@ -196,13 +206,33 @@ def _facets_json(catalogue: Catalogue, keep: Filter) -> dict[str, Any]:
         "on_disk": facets["on_disk"].get(True, 0),
         "bare": facets["bare"].get(True, 0),
         "refined": facets["refined"].get(True, 0),
+        "favourites": facets["favourite"].get(True, 0),
         # Without any use the pictures were not read, and nothing is known to be unused.
         "unused": facets["used"].get(False, 0) if catalogue.store.tallies.tally().used else 0,
     }
 
 
 def show(catalogue: Catalogue, pictures: CardPictures, request: KeyInput) -> dict[str, Any]:
-    return {"entry": _shown(pictures, catalogue.entry(request.key))}
+    return {"entry": _shown(catalogue, pictures, catalogue.entry(request.key))}
+
+
+def similar(catalogue: Catalogue, pictures: CardPictures, request: SimilarInput) -> dict[str, Any]:
+    """The nearest entries by the stored vectors: the same base model first, then those on disk."""
+    entry = catalogue.entry(request.key)
+    vector = catalogue.index.vector("card", entry.key)
+    cosines: dict[AdapterKey, float] = {}
+    for families in (frozenset({entry.family}), None):
+        if vector is not None and len(cosines) <= request.limit:
+            hits = catalogue.index.search("card", vector, _COMPARED, families)[0]
+            cosines |= {hit.key: hit.cosine for hit in hits}
+    cosines.pop(entry.key, None)
+    found = {one.key: one for one in catalogue.store.read(cosines).values()}
+
+    def place(other: Entry) -> tuple[bool, bool, float]:
+        return other.family != entry.family, not other.files, -cosines.get(other.key, 0.0)
+
+    nearest = sorted(found.values(), key=place)[: request.limit]
+    return {"entries": [_card_json(pictures, other) for other in nearest]}
 
 
 def edit(
@@ -210,21 +240,50 @@ def edit(
 ) -> dict[str, Any]:
     entry = catalogue.entry(request.key)
     changes: dict[str, Any] = request.model_dump(
-        include={"state", "text", "weight", "kind", "triggers"}, exclude_none=True
+        include={"state", "text", "weight", "kind", "triggers", "favourite", "note"},
+        exclude_none=True,
     )
+    if "note" in changes:
+        changes["note"] = clean_text(changes["note"], _LONGEST_NOTE) or None
     if "triggers" in changes:
         changes["triggers"] = tuple(changes["triggers"])
-    edits = replace(Edits() if request.undo else entry.edits, **changes)
+    edits = replace(entry.edits.undone if request.undo else entry.edits, **changes)
     edited = catalogue.store.edit(entry.key, edits)
     if request.undo or changes.keys() & {"text", "triggers"}:
         progress.report("embedding", 0, 1)
         with contextlib.suppress(Unavailable):  # then the next update makes the vector
             catalogue.embed.embed_now([edited.key])
-    return {"entry": _shown(pictures, edited)}
+    return {"entry": _shown(catalogue, pictures, edited)}
 
 
-def _shown(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
-    return entry_json(entry) | {"link": link_of(entry), "preview": pictures.has(entry.card)}
+def mark(catalogue: Catalogue, request: MarkInput) -> dict[str, Any]:
+    """Changes the state or the star of several entries; unknown keys are left out."""
+    changes: dict[str, Any] = request.model_dump(include={"state", "favourite"}, exclude_none=True)
+    found = catalogue.store.read(map(AdapterKey.parse, request.keys)) if changes else {}
+    edited = {
+        entry.key: edits
+        for entry in found.values()
+        if (edits := replace(entry.edits, **changes)) != entry.edits
+    }
+    catalogue.store.edit_all(edited)
+    return {"changed": len(edited)}
+
+
+def _shown(catalogue: Catalogue, pictures: CardPictures, entry: Entry) -> dict[str, Any]:
+    history = catalogue.store.uses.history(entry.key, _SHOWN_USES)
+    uses = {
+        "pictures": history.pictures,
+        "weights": [{"weight": weight, "pictures": n} for weight, n in history.weights],
+        "newest": [
+            {"path": use.path, "made": use.made, "weight": use.weight} for use in history.newest
+        ],
+    }
+    return entry_json(entry) | {
+        "link": link_of(entry),
+        "preview": pictures.has(entry.card),
+        "favourite": entry.edits.favourite,
+        "uses": uses,
+    }
 
 
 def overview(catalogue: Catalogue) -> dict[str, Any]:
@@ -244,6 +303,13 @@ def overview(catalogue: Catalogue) -> dict[str, Any]:
         "duplicates": tally.duplicates,
         "unnamed": tally.unnamed,
     }
+
+
+def card_pictures(pictures: CardPictures, request: CardPicturesInput) -> dict[str, Any]:
+    """Whether pictures of what is not on disk are fetched; changes the user's consent."""
+    if request.allow is not None:
+        pictures.allow(request.allow)
+    return {"on": pictures.on, "by_settings": pictures.by_settings}
 
 
 def picture(

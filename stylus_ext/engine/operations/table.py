@@ -22,6 +22,7 @@ from stylus_ext.engine.operations import (
 )
 from stylus_ext.engine.requests import (
     BrowseInput,
+    CardPicturesInput,
     CardsInput,
     DiscardInput,
     EditInput,
@@ -35,6 +36,7 @@ from stylus_ext.engine.requests import (
     InventoryInput,
     KeyInput,
     KeysInput,
+    MarkInput,
     NoInput,
     OperationInput,
     PlanInput,
@@ -42,6 +44,7 @@ from stylus_ext.engine.requests import (
     RefineInput,
     RehearseInput,
     SearchInput,
+    SimilarInput,
     SyncInput,
     VerdictInput,
 )
@@ -117,6 +120,13 @@ OPERATIONS: Mapping[str, Operation] = {
         KeyInput, lambda s, r, p: catalogue.picture(s.catalogue, s.pictures, r, p)
     ),
     "edit": Operation(EditInput, lambda s, r, p: catalogue.edit(s.catalogue, s.pictures, r, p)),
+    "card_pictures": Operation(
+        CardPicturesInput, lambda s, r, _: catalogue.card_pictures(s.pictures, r)
+    ),
+    "similar": Operation(
+        SimilarInput, lambda s, r, _: catalogue.similar(s.catalogue, s.pictures, r)
+    ),
+    "mark": Operation(MarkInput, lambda s, r, _: catalogue.mark(s.catalogue, r)),
     "verdict": Operation(
         VerdictInput, lambda s, r, _: user_data.verdict(s.catalogue, s.user_data, r)
     ),

@@ -12,6 +12,7 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import compat, options
 from stylus_ext.host.engine.client import known_status
 from stylus_ext.host.guard import Guard, GuardRefusal, RequestKind
+from stylus_ext.host.web import own_pictures
 from stylus_ext.host.web.responses import (
     Action,
     ActionRequest,
@@ -41,17 +42,32 @@ _NOT_FOUND = 404
 
 
 def _browse(request: ActionRequest) -> Payload:
-    """List entries, each with whether it has a picture."""
-    answer = request.engine("POST", "/v1/browse", request.payload)
+    return _with_pictures(request.engine("POST", "/v1/browse", request.payload))
+
+
+def _with_pictures(answer: Payload) -> Payload:
+    """Add to each entry whether it has a picture."""
     files = compat.listed_files()
     for entry in answer["entries"]:
         entry["picture"] = compat.has_picture(files, entry)
     return answer
 
 
+def _similar(request: ActionRequest) -> Payload:
+    return _with_pictures(request.engine("POST", "/v1/similar", request.payload))
+
+
 def _show(request: ActionRequest) -> Payload:
-    answer = request.engine("POST", "/v1/show", request.payload)
+    return _with_details(request.engine("POST", "/v1/show", request.payload))
+
+
+def _edit(request: ActionRequest) -> Payload:
+    return _with_details(request.engine("POST", "/v1/edit", request.payload))
+
+
+def _with_details(answer: Payload) -> Payload:
     answer["entry"]["picture"] = compat.has_picture(compat.listed_files(), answer["entry"])
+    own_pictures.with_own_pictures(answer["entry"])
     return answer
 
 
@@ -112,6 +128,13 @@ def _keys(request: ActionRequest) -> Payload:
     return act("keys", _KEY_CHECK_S)(request)
 
 
+def _consent_kind(payload: Payload) -> RequestKind:
+    """Consent makes the engine send requests to other machines."""
+    if payload.get("allow"):
+        return RequestKind.DOWNLOAD
+    return RequestKind.LOOK if payload.get("allow") is None else RequestKind.CHANGE
+
+
 ACTIONS: Mapping[str, Action] = {
     "status": Action(_status),
     "wake": Action(_wake, RequestKind.PLAN),
@@ -123,8 +146,12 @@ ACTIONS: Mapping[str, Action] = {
     ),
     "storage": Action(shown("storage")),
     "show": Action(_show),
-    "edit": Action(passed("edit"), RequestKind.CHANGE),
+    "similar": Action(_similar),
+    "edit": Action(_edit, RequestKind.CHANGE),
+    "mark_all": Action(passed("mark"), RequestKind.CHANGE),
     "picture": Action(_picture),
+    "card_pictures": Action(passed("card_pictures"), kind_of=_consent_kind),
+    "own_picture": Action(own_pictures.thumbnail),
     "keys": Action(_keys, kind_of=_key_kind),
 }
 
