@@ -7,7 +7,7 @@ window.stylus.files.push({
   name: "similar",
   needs: ["core", "requests", "pictures"],
   start({ addTexts, text, el, fill, call, pictures }) {
-    addTexts({ similar: "Similar LoRAs", similarTo: "Show {name}" });
+    addTexts({ similar: "Similar LoRAs" });
 
     /**
      * Fills itself when the engine has answered; stays empty where there is nothing similar.
@@ -28,7 +28,6 @@ window.stylus.files.push({
               type: "button",
               class: "stylus-small-card",
               data: { key: entry.key },
-              aria: { label: text("similarTo", { name: entry.name }) },
               on: { click: () => open(entry.key) },
             },
             pictures.frame(entry),

@@ -108,7 +108,7 @@ def test_arrow_keys_move_through_the_whole_list(planner: Desk, browser: Browser)
             tab.page.keyboard.press(key)
             tab.page.wait_for_timeout(200)
             assert number in (None, int(tab.page.evaluate(place))), key
-        assert tab.page.locator("#stylus_cards button[tabindex='0']").count() == 1
+        assert tab.page.locator("#stylus_cards .stylus-open[tabindex='0']").count() == 1
 
 
 def _keys(tab: OwnTab) -> list[str]:
@@ -337,7 +337,7 @@ def test_pictures_come_from_the_hosts_folder_and_are_blurred_where_they_should(
         tab.part("show_pictures").check()
         assert blurred.evaluate("picture => getComputedStyle(picture).filter") == "none"
         tab.page.locator("#stylus_cards .stylus-open").click()
-        large = tab.page.locator("#stylus_detail img")
+        large = tab.page.locator("#stylus_detail > .stylus-picture img")
         large.wait_for(state="visible")
         assert large.evaluate("picture => getComputedStyle(picture).filter") == "none"
         tab.search("corgi dog")
