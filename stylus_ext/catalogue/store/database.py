@@ -94,7 +94,13 @@ DROP INDEX entries_by_name;
 CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare,
     favourite, used, added, size)
 """
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER, _GALLERY)
+# A far page is a walk too; without these all entries would be sorted for it.
+_ORDERS = ";".join(
+    f"CREATE INDEX entries_by_{column} ON entries ({column} DESC, name, id, family, kind, state,"
+    f" on_disk, refined, bare, favourite{more})"
+    for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
+)
+STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER, _GALLERY, _ORDERS)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.
 """

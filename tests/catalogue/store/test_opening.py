@@ -315,7 +315,7 @@ def without_gallery(connection: sqlite3.Connection) -> None:
     for statement in (
         "DROP TABLE pictures",
         "DROP TABLE uses",
-        "DROP INDEX entries_by_name",
+        *(f"DROP INDEX entries_by_{order}" for order in ("name", "added", "size", "used")),
         *(f"ALTER TABLE entries {change}" for change in columns),
         "CREATE INDEX entries_by_name"
         " ON entries (name, id, family, kind, state, on_disk, refined, bare)",
