@@ -13,6 +13,7 @@ _FACTS = {
     "late": "Not everything was ready in time.",
     "busy": "Not all LoRAs were read yet.",
     "partial_index": "Not all LoRAs were read yet.",
+    "no_encoder": "LoRAs were chosen by words only.",
     "nothing_fits": "No LoRA fitted.",
     "mixed_batch": "LoRAs of other prompts in the batch were left out.",
     "overwritten": "Another script changed the prompts after Stylus.",

@@ -255,6 +255,19 @@ def test_nothing_fits_is_said(stage: Stage) -> None:
     assert any("No LoRA here fits" in text for text in done.p.comments)
 
 
+def test_a_set_that_was_chosen_by_words_only_says_so_in_its_picture(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first picture after a start may have another set than the next ones."""
+    ask, notes = stage.client.generation, [{"code": "no_encoder", "text": "The encoder loads."}]
+    before = stage.host.api(ON, prompt=PROMPT)
+    monkeypatch.setattr(stage.client, "generation", lambda *given: {**ask(*given), "notes": notes})
+    done = stage.host.api(ON, prompt=PROMPT)
+    said, fields = (parse_generation_parameters(one.infotexts[0]) for one in (before, done))
+    assert "Stylus notes" not in said
+    assert fields["Stylus notes"]
+
+
 def test_only_what_the_host_lists_may_be_picked(stage: Stage) -> None:
     del stage.host.loras.available_networks["corgi_dog"]
     done = stage.host.api(ON, prompt=PROMPT)
