@@ -115,7 +115,7 @@ def test_the_readme_has_the_most_used_commands() -> None:
 
 
 def test_flags_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    helps = [(name, help_of(capsys, name)) for name in ENGINE_COMMANDS]
+    helps = [(name, help_of(capsys, name)) for name in (*ENGINE_COMMANDS, "doctor")]
     for name, text in list(helps):
         choices = (
             re.search(r"\{([a-z,]+)\}", text) if name in ("catalogue", "import", "bench") else None

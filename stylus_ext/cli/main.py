@@ -107,11 +107,12 @@ def carry_out(
             answer = here.call(operation, payload)
             if operation == "plan":
                 answer = downloads.with_missing_fetched(here, payload, answer)
-    if operation == "status":
+    is_doctor = operation == "status" and "files" not in answer
+    if is_doctor:
         running = engine_address.read(folder)
         answer["engine"] = {"url": running.url, "pid": running.pid} if running else None
     if arguments.json:
-        if operation == "status":
+        if is_doctor:
             # As text, install.py has printed them before this process started.
             answer["environment"] = doctor.facts()
         _print(

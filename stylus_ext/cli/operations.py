@@ -166,6 +166,14 @@ def _show_flags(parser: ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
 
 
+def _doctor_flags(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--files",
+        metavar="DIR",
+        help="show instead what each safetensors file in a folder is, and what is wrong with it",
+    )
+
+
 def _edit_flags(parser: ArgumentParser) -> None:
     parser.add_argument("key", metavar="KEY", help="its key, or the name of its file")
     parser.add_argument("--state", choices=STATES, help="auto, always pick it, or never")
@@ -244,7 +252,7 @@ COMMANDS = (
         "show what is installed, what leaves the machine, and what is wrong",
         "status",
         rendering.status_lines,
-        lambda arguments: {},  # noqa: ARG005
-        lambda parser: None,  # noqa: ARG005
+        payload_of("files"),
+        _doctor_flags,
     ),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from stylus_ext.core.counted import counted
 from stylus_ext.core.family import ANY, UNKNOWN, display_name
+from stylus_ext.core.weight_formats import TITLES
 
 _MIB = 1024 * 1024
 _MOST_NEAR_MISSES = 5
@@ -185,6 +186,9 @@ def index_lines(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
+    if "files" in answer:
+        yield from _file_lines(answer["files"])
+        return
     catalogue = answer["catalogue"]
     yield f"Stylus {answer['version']}"
     yield f"  data folder: {answer['data_folder']}"
@@ -210,6 +214,24 @@ def status_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     for sentence in answer["leaves_on_request"]:
         yield f"  {sentence}"
     yield from notes_lines(answer["notes"])
+
+
+def _file_lines(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for report in reports:
+        what = [text for text in (_kind_of_file(report), report["problem"]) if text]
+        yield ": ".join(filter(None, (report["file"], "; ".join(what))))
+    if not reports:
+        yield "There are no safetensors files."
+
+
+def _kind_of_file(report: Mapping[str, Any]) -> str:
+    """What a file is, such as "LoRA, DoRA, SDXL, unet only"."""
+    formats = [TITLES[name] for name in report["formats"]]
+    parts = [f"{part} only" for part in report["parts"]] if len(report["parts"]) == 1 else []
+    family = [] if report["family"] == UNKNOWN else [display_name(report["family"])]
+    bundled = [f"with the embedding '{name}'" for name in report["embeddings"]]
+    kind = formats or [report["type"]]
+    return ", ".join(filter(None, (*kind, *family, *parts, *bundled)))
 
 
 def notes_lines(notes: Sequence[Mapping[str, str]]) -> Iterator[str]:

@@ -108,6 +108,8 @@ class LocalFile:
     size: int
     mtime_ns: int
     sha256: str | None = None
+    formats: tuple[str, ...] | None = None
+    """Formats of its weights; None if they were not read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ class AdapterCard:
     """The beginning of the hash of the tensors, which the host writes into infotexts."""
     equivalents: tuple[AdapterKey, ...] = ()
     """Other keys under which the same adapter version is known."""
+    formats: tuple[str, ...] = ()
+    """Formats of the weights, where the source states them."""
 
     @property
     def bare(self) -> bool:

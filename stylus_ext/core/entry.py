@@ -154,6 +154,12 @@ class Entry:
         )
 
     @property
+    def formats(self) -> frozenset[str]:
+        """Formats of the weights in its files, or as the source states them; empty if unknown."""
+        read = [file.formats for file in self.files if file.formats is not None]
+        return frozenset().union(*read) if read else frozenset(self.card.formats)
+
+    @property
     def stem(self) -> str | None:
         """The name under which the host loads it; None if it is not on disk."""
         return min((file.stem for file in self.files), default=None)

@@ -62,6 +62,7 @@ ADVANCED = (
             "selection.allow_folders": "Folders to use",
             "selection.allow_tags": "Tags to use",
             "selection.deny_tags": "Tags to ignore",
+            "selection.formats": "Formats of LoRA files",
             "selection.prune": "Ignore poorly documented LoRAs",
             "selection.composer": "Composer",
             "selection.policy": "Search method",

@@ -125,6 +125,11 @@ class Selection(_Section):
         (), "use only LoRAs with one of these tags or kinds, such as `style, anime*`"
     )
     deny_tags: tuple[str, ...] = _option((), "ignore LoRAs with one of these tags or kinds")
+    formats: tuple[str, ...] = _option(
+        (),
+        "use only files with these formats of weights, such as `lora, loha, dora`; if empty, those"
+        " that the WebUI loads, or all without a WebUI",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,12 @@ class FoldersInput(OperationInput):
     deadline_s: Seconds | None = None
 
 
+class StatusInput(OperationInput):
+    """`files` is a folder whose files are described in place of the engine."""
+
+    files: FolderText | None = None
+
+
 class RehearseInput(ReachInput):
     folders: list[FolderText] = Field(max_length=64)
     count: Whole = Field(default=50, ge=1, le=500)

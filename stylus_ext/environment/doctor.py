@@ -21,9 +21,10 @@ from stylus_ext.environment.layout import (
 from stylus_ext.environment.machine import MEGABYTE
 from stylus_ext.environment.progress import read_progress
 
-_HELP = """usage: python install.py doctor [--json] [--data-dir DIR]
+_HELP = """usage: python install.py doctor [--json] [--data-dir DIR] [--files DIR]
 
-Says what is installed, what leaves the machine, and what is wrong.
+Says what is installed, what leaves the machine, and what is wrong; with --files what each
+safetensors file in a folder is.
 """
 
 
@@ -40,7 +41,7 @@ def run(words: list[str]) -> int:
         sys.stdout.write(_HELP)
         return 0
     report = facts()
-    if "--json" not in words:
+    if not {"--json", "--files"} & set(words):
         sys.stdout.write(text(report))
     if environment is not None and usable:
         # With --json the engine's doctor puts these facts into its own answer, which is one

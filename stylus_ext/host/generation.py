@@ -31,6 +31,7 @@ from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchOutcome, FetchStopped
 from stylus_ext.host.guard import RERANK
 from stylus_ext.host.infotext import AppliedGeneration, Picture, texts_of, write
+from stylus_ext.host.loadable_formats import loadable_formats
 from stylus_ext.host.permissions import RULES
 from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
@@ -190,9 +191,12 @@ class Generation:
             family = loaded_family(self.planner.remembered).family
         if family == UNKNOWN and settings.selection.family != ANY:
             family = settings.selection.family
+        limits = replace(
+            settings.selection, formats=settings.selection.formats or loadable_formats()
+        )
         if family != UNKNOWN:
-            settings = replace(settings, selection=replace(settings.selection, family=family))
-        return settings, family
+            limits = replace(limits, family=family)
+        return replace(settings, selection=limits), family
 
     def _seeds(self) -> tuple[int, ...]:
         count = len(self.p.all_prompts)

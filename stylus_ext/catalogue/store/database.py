@@ -100,7 +100,18 @@ _ORDERS = ";".join(
     f" on_disk, refined, bare, favourite{more})"
     for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
 )
-STEPS: tuple[str, ...] = (_FIRST, _CARDS, _VERDICTS, _MARKS, _RECIPES, _OTHER, _GALLERY, _ORDERS)
+_FORMATS = "ALTER TABLE files ADD COLUMN formats TEXT"
+STEPS: tuple[str, ...] = (
+    _FIRST,
+    _CARDS,
+    _VERDICTS,
+    _MARKS,
+    _RECIPES,
+    _OTHER,
+    _GALLERY,
+    _ORDERS,
+    _FORMATS,
+)
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.
 """

@@ -161,8 +161,8 @@ def files_of(
     found: dict[str, tuple[LocalFile, ...]] = {}
     for some, marks in chunks(keys):
         rows = connection.execute(
-            f"SELECT key, path, stem, size, mtime_ns, sha256 FROM files WHERE key IN ({marks})"  # noqa: S608
-            " ORDER BY id",
+            f"SELECT key, path, stem, size, mtime_ns, sha256, formats FROM files"  # noqa: S608
+            f" WHERE key IN ({marks}) ORDER BY id",
             some,
         ).fetchall()
         with decoding():
@@ -171,8 +171,11 @@ def files_of(
     return found
 
 
-def file_of(path: str, stem: str, size: int, mtime_ns: int, sha256: str | None) -> LocalFile:
-    return LocalFile(from_column(path), from_column(stem), size, mtime_ns, sha256)
+def file_of(
+    path: str, stem: str, size: int, mtime_ns: int, sha256: str | None, formats: str | None
+) -> LocalFile:
+    read = None if formats is None else tuple(formats.split())
+    return LocalFile(from_column(path), from_column(stem), size, mtime_ns, sha256, read)
 
 
 def entries_at(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[str, Entry]:
@@ -268,9 +271,17 @@ def _put_files(batch: Batch, key: str, files: Iterable[LocalFile]) -> None:
             )
         )
         connection.execute(
-            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256) VALUES (?, ?,"
-            " ?, ?, ?, ?)",
-            (path, key, to_column(file.stem), file.size, file.mtime_ns, file.sha256),
+            "INSERT OR REPLACE INTO files (path, key, stem, size, mtime_ns, sha256, formats)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                path,
+                key,
+                to_column(file.stem),
+                file.size,
+                file.mtime_ns,
+                file.sha256,
+                None if file.formats is None else " ".join(file.formats),
+            ),
         )
     refresh(batch, (other for other in robbed if other != key))
 

@@ -274,7 +274,7 @@ class SqliteStore:
     def files(self) -> dict[str, LocalFile]:
         with self._database.reading() as connection:
             held = connection.execute(
-                "SELECT path, stem, size, mtime_ns, sha256 FROM files ORDER BY path"
+                "SELECT path, stem, size, mtime_ns, sha256, formats FROM files ORDER BY path"
             ).fetchall()
             with rows.decoding():
                 return {file.path: file for file in (rows.file_of(*values) for values in held)}

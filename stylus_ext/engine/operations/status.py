@@ -7,14 +7,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
+from stylus_ext.catalogue.sources.local.file_report import report_files
 from stylus_ext.core.counted import counted
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import listed_family
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking, Settings
+from stylus_ext.engine.catalogue import checked_folder
 from stylus_ext.engine.encoders import embedding_cost, reranks_for_free
 from stylus_ext.engine.language_model import LanguageModel
-from stylus_ext.engine.requests import KeysInput
+from stylus_ext.engine.requests import KeysInput, StatusInput
 from stylus_ext.engine.services import Services
 from stylus_ext.net import safe_url
 
@@ -26,7 +28,10 @@ _MOST_FILES = 50
 _PLACES = {"machine": "on this machine", "network": "in your own network", "elsewhere": "elsewhere"}
 
 
-def status(stylus: Stylus, operations: Iterable[str]) -> dict[str, Any]:
+def status(stylus: Stylus, operations: Iterable[str], request: StatusInput) -> dict[str, Any]:
+    if request.files is not None:
+        folder = checked_folder(request.files, "a folder with safetensors files")
+        return {"files": [asdict(report) for report in report_files(folder)]}
     catalogue, model = stylus.catalogue, stylus.services.language_model
     notes = [
         *_setting_notes(stylus.settings),

@@ -45,6 +45,7 @@ from stylus_ext.engine.requests import (
     RehearseInput,
     SearchInput,
     SimilarInput,
+    StatusInput,
     SyncInput,
     VerdictInput,
 )
@@ -136,7 +137,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "storage": Operation(NoInput, lambda s, _, __: downloads.storage(s.catalogue, s.downloads)),
     "keys": Operation(KeysInput, lambda s, r, _: status.keys(s.services, r)),
     "first_steps": Operation(FirstStepsInput, lambda s, r, _: first_steps(s, r.skip)),
-    "status": Operation(NoInput, lambda s, _, __: status.status(s, OPERATIONS)),
+    "status": Operation(StatusInput, lambda s, r, _: status.status(s, OPERATIONS, r)),
     "inventory": Operation(InventoryInput, lambda s, r, _: plan.inventory(s.catalogue, r)),
     "rehearse": _job(
         RehearseInput,

@@ -246,7 +246,7 @@ def _frequency(built: _Builder, size: int, words: int) -> Ints:
     return np.bincount(np.unique(pairs) // max(size, 1), minlength=words).astype(np.int32)
 
 
-FORMAT = 9
+FORMAT = 10
 
 
 def save(segment: IndexSegment, folder: Path) -> None:

@@ -27,10 +27,12 @@ from stylus_ext.core.prompt.parse import Prompt
 from stylus_ext.core.prompt.phrases import Veto, vetoed
 from stylus_ext.core.prompt.words import content_words, name_phrases, words
 from stylus_ext.core.settings import Selection
+from stylus_ext.core.weight_formats import FORMATS, cannot_load, not_loadable
 from stylus_ext.selection.lexical.attributes import (
     ALWAYS,
     FAMILY,
     FOLDER,
+    FORMAT,
     POOR,
     TAG,
     labels_of,
@@ -186,6 +188,7 @@ class Gate:
     lists: Lists
     prune: bool
     only: frozenset[AdapterKey] | None
+    loads: frozenset[str] | None = None
 
     @classmethod
     def of(cls, query: Query, index: LexicalIndex) -> Gate:
@@ -200,12 +203,24 @@ class Gate:
         opened |= index.alive & index.has(ALWAYS)  # a setting of one entry outweighs a rule
         if families is not None:
             opened &= labels.rows_with(FAMILY + family for family in families)
+        unsupported = not_loadable(FORMATS, loads_of(limits))
+        opened &= ~labels.rows_with(FORMAT + name for name in unsupported)
         if query.only is not None:
             among = np.zeros_like(opened)
             among[[index.rows[str(key)] for key in query.only if str(key) in index.rows]] = True
             opened &= among
         explicit, veto = limits.nsfw or is_explicit(query.prompt), vetoed(query.negative)
-        return cls(opened, limits.family, families, explicit, veto, lists, limits.prune, query.only)
+        return cls(
+            opened,
+            limits.family,
+            families,
+            explicit,
+            veto,
+            lists,
+            limits.prune,
+            query.only,
+            loads_of(limits),
+        )
 
     def refusal(self, entry: Entry, is_named: bool = False) -> str:
         """Why an entry that was found is not offered; empty if it is.
@@ -234,9 +249,15 @@ class Gate:
             return f"{incompatible(entry.family, self.family)} (try `--family {entry.family}`)"
         if self.only is not None and entry.key not in self.only:
             return NOT_ON_DISK
-        if entry.edits.state == "always":
-            return ""
+        missing = not_loadable(entry.formats, self.loads)
+        if missing or entry.edits.state == "always":
+            return cannot_load(missing) if missing else ""
         return self.lists.reason(entry) or (poor(entry) if self.prune else "")
+
+
+def loads_of(limits: Selection) -> frozenset[str] | None:
+    """The formats that the WebUI loads; None if that is unknown."""
+    return frozenset(limits.formats) or None
 
 
 def incompatible(adapter_family: str, model_family: str) -> str:

@@ -309,8 +309,8 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
     ]
 
 
-def without_gallery(connection: sqlite3.Connection) -> None:
-    """Take the columns of the gallery from a catalogue, as schema 6 had none of them."""
+def as_schema_6(connection: sqlite3.Connection) -> None:
+    """Take what later schemas added from a catalogue."""
     columns = "DROP COLUMN favourite", "DROP COLUMN used", "DROP COLUMN added", "DROP COLUMN size"
     for statement in (
         "DROP TABLE pictures",
@@ -319,6 +319,7 @@ def without_gallery(connection: sqlite3.Connection) -> None:
         *(f"ALTER TABLE entries {change}" for change in columns),
         "CREATE INDEX entries_by_name"
         " ON entries (name, id, family, kind, state, on_disk, refined, bare)",
+        "ALTER TABLE files DROP COLUMN formats",
         "UPDATE meta SET value = '6' WHERE name = 'schema'",
     ):
         connection.execute(statement)
@@ -329,7 +330,7 @@ def test_the_family_other_of_an_older_catalogue_is_unknown(tmp_path: Path) -> No
     with opened(tmp_path) as store:
         before = store.revision
     connection = raw(tmp_path)
-    without_gallery(connection)
+    as_schema_6(connection)
     connection.execute("UPDATE entries SET family = 'other' WHERE id % 3 = 0")
     connection.execute("UPDATE meta SET value = '5' WHERE name = 'schema'")
     connection.close()
@@ -532,7 +533,7 @@ def test_an_older_catalogue_is_sorted_by_what_it_knows_of_its_files(tmp_path: Pa
             ]
         )
     connection = raw(tmp_path)
-    without_gallery(connection)
+    as_schema_6(connection)
     connection.close()
     with opened(tmp_path) as store:
         for order, first in (("added", "New"), ("size", "Old"), ("used", "New")):

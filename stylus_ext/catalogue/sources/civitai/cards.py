@@ -11,6 +11,7 @@ from stylus_ext.catalogue.sources.common import Json, https_url
 from stylus_ext.catalogue.sources.local.sidecars import Subject, civitai_facts
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.weight_formats import DORA, LORA
 from stylus_ext.net.values import (
     NotJson,
     auto_v3,
@@ -338,6 +339,7 @@ def _card(
         remote=RemoteFile(file.name, file.size, file.sha256 or None) if file.name else None,
         auto_v3=file.auto_v3,
         equivalents=tuple(map(AdapterKey.sha256, digests)),
+        formats=(DORA, LORA) if name(model.get("type")).casefold() == DORA else (),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeGuard
@@ -125,16 +125,6 @@ def _unreadable(name: str, error: OSError | ValueError) -> BadLoraFile:
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_PART = re.compile(r"""(?x)
-      \b (?: lora_(?:up|down|mid|A|B|embedding_A|embedding_B|magnitude_vector) | lora_linear_layer | lora\.(?:up|down) ) \b
-    | _lora\.(?:up|down)\b
-    | \.(?: hada_[wt][12](?:_[ab])? | lokr_[wt][12](?:_[ab])? | oft_blocks | oft_diag | boft_\w+ | dora_scale | on_input
-          | glora_\w+ | vera_lambda_[bd] ) \b
-    | ^(?: lora_(?:unet|te\d?|prior|transformer|controlnet) | lycoris ) _ .+ \. (?: diff | diff_b | set_weight | set_bias
-          | w_norm | b_norm | a1 | a2 | b1 | b2 | vector | reft ) \b
-    """)  # noqa: E501
-"""Names of tensors that only adapters have."""
-
 _CROSS = re.compile(r"attn2[._]to_[kv]\b|attn2[._]processor[._]to_[kv]_lora")
 _TEXT_LAYER = re.compile(r"(?:^lora_te_|text_encoder[._]).*(?:mlp[._]fc1|q_proj|k_proj|v_proj)")
 _UNET = tuple(
@@ -145,11 +135,6 @@ _DEEP = re.compile(r"transformer_blocks_(?:[2-9]|\d\d)")
 _CONTEXT = {768: "sd1", 1024: "sd2", 2048: "sdxl", 1280: "sdxl"}
 _LAYERS_WIDTH = {2304: "lumina", 3840: "z-image-turbo"}
 _FLUX_WIDTH = {6144: "flux2", 4096: "flux2-klein-9b"}
-
-
-def is_lora(names: Iterable[str]) -> bool:
-    """Whether any tensor is of a LoRA, LoHa, LoKr, OFT, DoRA, GLoRA or a full difference."""
-    return any(_PART.search(name) for name in names)
 
 
 def family_of_tensors(shapes: Shapes) -> str:

@@ -16,7 +16,8 @@ from stylus_ext.catalogue.sources.local.facts import (
     merge_facts,
     training_facts,
 )
-from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header, is_lora, read_header
+from stylus_ext.catalogue.sources.local.file_types import ADAPTER, OTHER, FileType, type_of
+from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header, read_header
 from stylus_ext.catalogue.sources.local.listing import Found, Listing, list_folders, same_time
 from stylus_ext.catalogue.sources.local.sidecars import Subject, read_sidecars
 from stylus_ext.core.card import AUTO_V3, AdapterCard, AdapterKey, Digests, LocalFile
@@ -33,12 +34,7 @@ def card_of(
     found: Found, header: Header, stated: Sequence[StatedFacts], sha256: str | None = None
 ) -> AdapterCard:
     """The card of a file, whose `sha256` may be known; raises `BadLoraFile` for other files."""
-    if not is_lora(header.shapes):
-        raise BadLoraFile(
-            "not_a_lora",
-            f"{found.stem}.safetensors is not a LoRA and was skipped. Move checkpoints, VAEs and"
-            " embeddings to their own folders.",
-        )
+    check_is_adapter(found.stem, type_of(header.shapes))
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
     in_header = header_facts(header)
     facts = merge_facts([*stated, in_header, replace(sorted_into, tags=())])
@@ -75,6 +71,18 @@ def card_of(
     )
 
 
+def check_is_adapter(stem: str, file_type: FileType) -> None:
+    """Raise `BadLoraFile` for other files, with what they are."""
+    if file_type.name == ADAPTER:
+        return
+    what = "not a LoRA" if file_type.name == OTHER else f"a {file_type.name}, not a LoRA,"
+    raise BadLoraFile(
+        "not_a_lora",
+        f"{stem}.safetensors is {what} and was skipped. Checkpoints, VAEs, embeddings and others"
+        " have their own folders.",
+    )
+
+
 def _keys(found: Found, facts: StatedFacts, sha256: str | None) -> list[AdapterKey]:
     """The keys of the file, the best known first; a computed hash before a stated one."""
     civitai = [] if facts.version_id is None else [AdapterKey.civitai(facts.version_id)]
@@ -101,7 +109,11 @@ class LoraFolder:
         listing = self._list()
         for note in listing.notes:
             yield Sighting(note=note)
-        before = {path: (file.size, file.mtime_ns) for path, file in known.items()}
+        before = {
+            path: (file.size, file.mtime_ns)
+            for path, file in known.items()
+            if file.formats is not None
+        }
         fresh = [
             file
             for file in listing.seen.values()
@@ -159,7 +171,12 @@ class LoraFolder:
             yield Sighting(note=note)
         hashes = [key.value for key in (card.key, *card.equivalents) if key.scheme == "sha256"]
         local = LocalFile(
-            file.path, file.stem, file.size, file.changed_ns, next(iter(hashes), None)
+            file.path,
+            file.stem,
+            file.size,
+            file.changed_ns,
+            next(iter(hashes), None),
+            tuple(sorted(type_of(header.shapes).formats)),
         )
         yield Sighting(card=card, file=local)
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.header import family_of_tensors, is_lora
+from stylus_ext.catalogue.sources.local.file_types import is_lora
+from stylus_ext.catalogue.sources.local.header import family_of_tensors
 from stylus_ext.core.family import UNKNOWN, known_families
 from tests.lora_files import LORAS, NOT_LORAS
 
