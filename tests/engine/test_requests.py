@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.engine.inputs import InputPart, Longest, OperationInput, Seed, Whole
 from stylus_ext.engine.operations.table import OPERATIONS
-from stylus_ext.engine.requests import InputPart, Longest, NoInput, OperationInput, Seed, Whole
+from stylus_ext.engine.requests import NoInput
 
 
 class PartExample(InputPart):

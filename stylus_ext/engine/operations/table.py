@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.engine.first_steps import CATALOGUE, IDENTIFY, LEARN, READ, first_steps
+from stylus_ext.engine.inputs import OperationInput
 from stylus_ext.engine.operations import (
     catalogue,
     downloads,
@@ -38,7 +39,6 @@ from stylus_ext.engine.requests import (
     KeysInput,
     MarkInput,
     NoInput,
-    OperationInput,
     PlanInput,
     RecipesInput,
     RefineInput,
