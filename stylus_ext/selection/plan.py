@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 
@@ -23,11 +23,12 @@ from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
-from stylus_ext.core.settings import Settings
-from stylus_ext.core.tags import TagInputs, own_weight, without_excess, write_tags
+from stylus_ext.core.settings import Selection, Settings
+from stylus_ext.core.tags import ADAPTER_KINDS, TagInputs, own_weight, without_excess, write_tags
 from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
+from stylus_ext.core.weight_formats import cannot_load, not_loadable
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
-from stylus_ext.selection.retrieve.filters import NOT_ON_DISK
+from stylus_ext.selection.retrieve.filters import NOT_ON_DISK, loads_of
 
 logger = logging.getLogger(__name__)
 
@@ -196,6 +197,7 @@ class PlanPrompt:
         is_repeatable = _PASSING.isdisjoint(note.code for note in notes)
         notes += plan_notes(prompt, composition, bool(request.corrections))
         notes += compatibility_notes(family, entries)
+        notes += self._not_loadable(prompt, settings.selection)
         return Plan(
             prompt=request.prompt,
             negative_prompt=request.negative_prompt,
@@ -247,6 +249,14 @@ class PlanPrompt:
             with self._guard:
                 self._composed[key] = (composition, candidates.confidence, notes)
         return composition, candidates.confidence, [*notes, *name_notes]
+
+    def _not_loadable(self, prompt: Prompt, limits: Selection) -> Iterator[Note]:
+        """Notes on adapters of the user's own tags that the WebUI cannot load."""
+        names = [tag.name for tag in prompt.user_tags if tag.kind in ADAPTER_KINDS]
+        found = map(self._names(None).key, names) if names else ()
+        for entry in self._store.read(key for key in found if key is not None).values():
+            if missing := not_loadable(entry.formats, loads_of(limits)):
+                yield Note("not_loadable", f"{entry.card.name}: {cannot_load(missing)}.")
 
     def _correction_context(self, query: Query, request: PlanRequest) -> CorrectionContext:
         on_disk, reach = request.on_disk, request.reach

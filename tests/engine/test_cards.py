@@ -24,6 +24,7 @@ def test_cards_are_listed_by_the_requested_key(stylus: Stylus) -> None:
         "text": "A small corgi dog with short legs.",
         "nsfw": False,
         "preview": False,
+        "favourite": False,
         "link": "https://civitai.com/model-versions/1",
     }
     with pytest.raises(InvalidInput):

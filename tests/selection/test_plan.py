@@ -12,6 +12,7 @@ from stylus_ext.core.composition import Candidate, Candidates, Composition, Pick
 from stylus_ext.core.errors import InvalidInput, Note, StylusError, Unavailable
 from stylus_ext.core.family import partly
 from stylus_ext.core.fetching import Caps, FetchPolicy
+from stylus_ext.core.file_names import TagNames
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.phrases import Span
@@ -194,6 +195,29 @@ def test_what_the_user_wrote_himself_is_no_lack(
     plan = world.plan(PlanRequest("a fox and a tree <lora:my_fox:0.7>"))
     assert plan.prompts == ("a fox and a tree <lora:my_fox:0.7>",)
     assert [note.code for note in plan.notes] == ["nothing_more"]
+
+
+@pytest.mark.parametrize(
+    ("formats", "loads", "noted"),
+    [
+        (("lora",), (), False),
+        (("lora", "unknown"), (), True),
+        (("dora", "lora"), (), False),
+        (("dora", "lora"), ("lora",), True),
+    ],
+)
+def test_a_tag_of_the_users_that_the_webui_cannot_load_is_mentioned(
+    world: World, formats: tuple[str, ...], loads: tuple[str, ...], noted: bool
+) -> None:
+    file = LocalFile("/l/my_fox.safetensors", "my_fox", 5, 1, formats=formats)
+    world.store.write([make_entry(1, "fox", files=(file,))])
+    names = TagNames(stems={"my_fox": FOX})
+    plan = PlanPrompt(
+        world.store, lambda _: world.retriever, lambda _: world.composer, names=lambda _: names
+    )
+    limits = settings(selection={"formats": list(loads)})
+    made = plan(PlanRequest("a tree <lora:my_fox:0.7>", settings=limits))
+    assert ("not_loadable" in [note.code for note in made.notes]) is noted
 
 
 def test_wildcards_are_mentioned(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +22,8 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.plan import Outcome, Plan, to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.prompt.parse import parse_prompt
-from stylus_ext.core.settings import ENGINE_SECTIONS, Selection, Settings, with_values
+from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.core.weight_formats import cannot_load, not_loadable
 from stylus_ext.engine.catalogue import Catalogue, FoldersRead
 from stylus_ext.engine.requests import (
     CorrectionsInput,
@@ -36,7 +35,6 @@ from stylus_ext.engine.requests import (
 from stylus_ext.selection.batches import Batches, Pair, write_generation
 from stylus_ext.selection.correct import NO_CORRECTIONS, Corrections, KeptPick
 from stylus_ext.selection.plan import Deadline, PlanRequest
-from stylus_ext.selection.retrieve.filters import loads_of
 
 if TYPE_CHECKING:
     from stylus_ext.engine.stylus import Stylus
@@ -68,8 +66,7 @@ def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, An
     used = [tag.key for tag in made.tags if tag.on_disk]
     named = named_by_user(catalogue, request.prompt)
     stylus.downloads.note_use([*used, *named])
-    unsupported = not_loadable_notes(catalogue, named, settings.selection)
-    notes = _notes(catalogue.new_notes(), policy_notes, read.notes, made.notes, unsupported)
+    notes = _notes(catalogue.new_notes(), policy_notes, read.notes, made.notes)
     made = replace(made, notes=notes)
     return _plan_answer(made, read, time.perf_counter() - started)
 
@@ -129,15 +126,6 @@ def named_by_user(catalogue: Catalogue, prompt: str) -> list[AdapterKey]:
         return []
     key_of = catalogue.names().key
     return [key for key in map(key_of, names) if key is not None]
-
-
-def not_loadable_notes(
-    catalogue: Catalogue, keys: Iterable[AdapterKey], limits: Selection
-) -> Iterator[Note]:
-    """Notes on adapters of the user's own tags that the WebUI cannot load."""
-    for entry in catalogue.store.read(keys).values():
-        if missing := not_loadable(entry.formats, loads_of(limits)):
-            yield Note("not_loadable", f"{entry.card.name}: {cannot_load(missing)}.")
 
 
 def corrections_of(request: CorrectionsInput | None) -> Corrections:
@@ -266,7 +254,6 @@ def _generation_answer(
             notes,
             read.notes,
             made.notes,
-            not_loadable_notes(catalogue, named, settings.selection),
         ),
         state_of(made.plans, read),
         made.compared,
