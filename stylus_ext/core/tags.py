@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag
@@ -25,13 +26,17 @@ def weigh(
 
     Weights set by the user are neither divided nor scaled while they alone respect the cap. `own`
     is the total of the user's own tags: it counts towards the cap and is never changed. Where the
-    cap would lower a pick below its author's minimum, the weakest pick gets 0 instead.
+    cap would lower a pick below its author's minimum, the weakest pick gets 0 instead. The mask's
+    factor applies to all picks, or to every second one where the cap would undo it.
     """
     on = [pick for pick in composition.all_picks if pick.key in mask.on]
     zeros = {pick.key: 0.0 for pick in on}
     room = max(0.0, settings.total_cap - own)
     while True:
-        weights, minimums = _before_the_cap(on, mask.weight_factor, settings)
+        plain, minimums = _before_the_cap(on, [1.0], settings)
+        is_full = settings.total_cap and sum(map(abs, plain.values())) > room
+        factors = [mask.weight_factor, 1.0] if is_full else [mask.weight_factor]
+        weights, _ = _before_the_cap(on, factors, settings)
         if settings.total_cap:
             fixed_keys = {pick.key for pick in on if pick.user_weight}
             weights = _capped(weights, fixed_keys, room)
@@ -42,13 +47,16 @@ def weigh(
 
 
 def _before_the_cap(
-    on: Sequence[Pick], factor: float, settings: WeightSettings
+    on: Sequence[Pick], factors: Sequence[float], settings: WeightSettings
 ) -> tuple[dict[AdapterKey, float], dict[AdapterKey, float]]:
-    """The weights, and the least ones that the authors state, where known."""
+    """The weights, and the least ones that the authors state, where known.
+
+    The picks take the factors in turn.
+    """
     sharing = Counter(pick.task for pick in on)
     strength = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
     weights, minimums = {}, {}
-    for pick in on:
+    for pick, factor in zip(on, cycle(factors)):
         weight = settings.default_weight if pick.weight is None else pick.weight
         if not pick.user_weight:
             scale = strength / sharing[pick.task]

@@ -87,8 +87,8 @@ def view_of(planner: Planner, session: PreviewSession, answer: PlanAnswer) -> di
 
 
 def _combination(plan: Plan, mask: Mask) -> list[str]:
-    """The names of the active picks, with the factor on their weights if it is not 1."""
-    suffix = "" if mask.weight_factor == 1 else f" (weight × {mask.weight_factor:g})"
+    """The names of the active picks, and whether their weights are not those of the first batch."""
+    suffix = "" if mask.weight_factor == 1 else " (other weight)"
     return [f"{pick.name}{suffix}" for pick in plan.composition.all_picks if pick.key in mask.on]
 
 

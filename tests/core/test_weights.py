@@ -212,6 +212,15 @@ def test_other_weights_stay_in_the_range() -> None:
     assert by_number(weigh(said, Mask(mask(1, 2).on, 0.85), UNCAPPED)) == {1: 0.8, 2: 0.8}
 
 
+@pytest.mark.parametrize("weights", [(0.8,), (0.8, 0.8), (0.8, 0.8, 0.8), (1.5, 1.5)])
+def test_other_weights_differ_under_the_cap_too(weights: tuple[float, ...]) -> None:
+    composition = composed(*((weight,) for weight in weights))
+    on = mask(*range(1, len(weights) + 1)).on
+    sets = [weigh(composition, Mask(on, factor), WeightSettings()) for factor in (1, 0.85, 1.15)]
+    assert len({tuple(each.values()) for each in sets}) == 3
+    assert all(sum(each.values()) <= 1.5 + 1e-5 for each in sets)
+
+
 def test_what_has_no_room_becomes_a_near_miss() -> None:
     composition = scored(composed((0.8,), (0.8,), (0.8,)), 0.9, 0.8, 0.7)
     found, notes = without_excess(ranged(composition, _1=(0.7, 0.9)), WeightSettings())
