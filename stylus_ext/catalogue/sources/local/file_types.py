@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -104,11 +104,6 @@ _OTHER_TYPES = [
         ("hypernetwork", r"linear\.\d+\.weight$"),
     )
 ]
-
-
-def is_lora(names: Iterable[str]) -> bool:
-    """Whether any tensor is of a LoRA, LoHa, LoKr, OFT, DoRA, GLoRA or a full difference."""
-    return any(_format_of(name) for name in names)
 
 
 def type_of(shapes: Shapes) -> FileType:

@@ -4,10 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.local.file_types import is_lora
+from stylus_ext.catalogue.sources.local.file_types import ADAPTER, Shapes, type_of
 from stylus_ext.catalogue.sources.local.header import family_of_tensors
 from stylus_ext.core.family import UNKNOWN, known_families
 from tests.lora_files import LORAS, NOT_LORAS
+
+
+def is_adapter(shapes: Shapes) -> bool:
+    return type_of(shapes).name == ADAPTER
+
 
 UNET = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
 XL = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
@@ -36,12 +41,12 @@ XL = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
     ],
 )
 def test_parts_of_loras_and_their_relatives(name: str) -> None:
-    assert is_lora([name])
+    assert is_adapter({name: (4, 4)})
 
 
 @pytest.mark.parametrize("kind", NOT_LORAS)
 def test_other_networks_are_no_loras(kind: str) -> None:
-    assert not is_lora(NOT_LORAS[kind])
+    assert not is_adapter(NOT_LORAS[kind])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_other_networks_are_no_loras(kind: str) -> None:
     ["explora_upper.weight", "color_diff.weight", "flora.weight", "model.on_input_layer", "alpha"],
 )
 def test_lookalikes_are_no_loras(name: str) -> None:
-    assert not is_lora([name])
+    assert not is_adapter({name: (4, 4)})
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_lookalikes_are_no_loras(name: str) -> None:
     [(name, {"pony": "sdxl", "flux1-diffusers": "flux1"}.get(name, name)) for name in LORAS],
 )
 def test_families_of_the_samples(sample: str, family: str) -> None:
-    assert is_lora(LORAS[sample])
+    assert is_adapter(LORAS[sample])
     assert family_of_tensors(LORAS[sample]) == family
 
 
