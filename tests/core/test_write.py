@@ -119,6 +119,12 @@ def test_an_unreadable_tag_takes_no_room_and_is_named() -> None:
     assert [note.code for note in written.notes] == ["unreadable_tag"]
 
 
+def test_a_schedule_of_the_users_takes_the_room_of_its_greatest_weight() -> None:
+    written = write_tags(sheet("a fox <lora:mine:0.2@0,1.5@0.5>", "fox"), BOTH)
+    assert written.prompt == "a fox <lora:mine:0.2@0,1.5@0.5>"
+    assert [note.code for note in written.notes] == ["no_room"]
+
+
 def test_a_strength_of_zero_is_not_taken_for_the_cap() -> None:
     zero = with_values(Settings(), {"weights": {"strength": 0.0}})
     for prompt in ("a fox", "a fox <lora:mine:1.5>"):

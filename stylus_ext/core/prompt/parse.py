@@ -97,7 +97,11 @@ _COMMENT = re.compile("#[^\n]*")
 
 @dataclass(frozen=True, slots=True)
 class UserTag:
-    """A tag in the prompt; `weight` is None if absent (host: 1) or not a number (host: ignored)."""
+    """A tag in the prompt.
+
+    `weight` is None if absent (host: 1) or unreadable (host: ignored); of a schedule over the steps
+    it is the greatest.
+    """
 
     kind: str
     name: str
@@ -120,6 +124,20 @@ def number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+_SCHEDULE = re.compile(r"\[?([^@,\[\]]+@[^@,\[\]]+(?:,[^@,\[\]]+@[^@,\[\]]+)*)\]?")
+
+
+def _weight(text: str) -> float | None:
+    """A number, or a schedule such as `1@0,0@0.5` or `[1@0,0@0.5]`: weight at a part of the steps."""
+    schedule = _SCHEDULE.fullmatch(text.strip())
+    if schedule is None:
+        return number(text)
+    points = [point.split("@") for point in schedule[1].split(",")]
+    values = [number(part) for point in points for part in point]
+    weights = [value for value in values[::2] if value is not None]
+    return max(weights, key=abs) if None not in values else None
+
+
 def _read(token: Token) -> UserTag:
     kind, _, inside = _COMMENT.sub("", token.text[1:-1]).partition(":")
     items = inside.split(":")
@@ -132,7 +150,7 @@ def _read(token: Token) -> UserTag:
     arguments = list(items)
     if name in arguments:
         arguments.remove(name)
-    return UserTag(kind, name, number(written), tuple(arguments), token.start, token.end)
+    return UserTag(kind, name, _weight(written), tuple(arguments), token.start, token.end)
 
 
 ATTENTION = 1.1

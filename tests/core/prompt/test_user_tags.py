@@ -30,7 +30,18 @@ from tests.core.prompt.host_reading import PROMPTS, read
         ("<hypernet:z:0.4>", "hypernet", "z", 0.4, ("0.4",)),
         ("<anything:w>", "anything", "w", None, ()),
         ("<lora:猫:1>", "lora", "猫", 1.0, ("1",)),
-        ("<lora:x:0.2@0,1@10>", "lora", "x", None, ("0.2@0,1@10",)),
+        ("<lora:x:0.2@0,1@10>", "lora", "x", 1.0, ("0.2@0,1@10",)),
+        ("<lora:x:[0.2@0, -0.9@0.5]>", "lora", "x", -0.9, ("[0.2@0, -0.9@0.5]",)),
+        ("<lora:x:0.4:hr=0.8@0,1@0.5>", "lora", "x", 0.4, ("0.4", "hr=0.8@0,1@0.5")),
+        (
+            "<lora:x:0.4:lbw=XYZ:start=3:stop=9>",
+            "lora",
+            "x",
+            0.4,
+            ("0.4", "lbw=XYZ", "start=3", "stop=9"),
+        ),
+        ("<lora:x:0.2@0,b@10>", "lora", "x", None, ("0.2@0,b@10",)),
+        ("<lora:x:0.2@>", "lora", "x", None, ("0.2@",)),
     ],
 )
 def test_a_tag_is_read(
