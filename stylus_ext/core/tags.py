@@ -12,7 +12,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag
 from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.insert import insert
-from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt
+from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt, weight_of
 from stylus_ext.core.settings import Settings, WeightSettings
 
 PAPER_FACTOR = 0.8
@@ -138,11 +138,14 @@ def own_weight(tags: Iterable[UserTag]) -> float:
 
 
 def is_readable(tag: UserTag) -> bool:
-    """Whether the host can read the weights; else it loads none of the picture's adapters."""
+    """Whether the host can read the weights; else it loads none of the picture's adapters.
+
+    Schedules are for extensions of the host, and are believed.
+    """
     items = [item for item in tag.arguments if item.count("=") != 1][:2]
     named = dict(item.split("=") for item in tag.arguments if item.count("=") == 1)
     items += [named[name] for name in ("te", "unet") if name in named]
-    return all(_is_number(item) for item in items)
+    return all(_is_number(item) or weight_of(item) is not None for item in items)
 
 
 def _is_number(text: str) -> bool:

@@ -127,8 +127,8 @@ def number(text: str) -> float | None:
 _SCHEDULE = re.compile(r"\[?([^@,\[\]]+@[^@,\[\]]+(?:,[^@,\[\]]+@[^@,\[\]]+)*)\]?")
 
 
-def _weight(text: str) -> float | None:
-    """A number, or a schedule such as `1@0,0@0.5` or `[1@0,0@0.5]`: weight at a part of the steps."""
+def weight_of(text: str) -> float | None:
+    """A number, or the greatest weight of a schedule such as `1@0,0@0.5` or `[1@0,0@0.5]`."""
     schedule = _SCHEDULE.fullmatch(text.strip())
     if schedule is None:
         return number(text)
@@ -150,7 +150,7 @@ def _read(token: Token) -> UserTag:
     arguments = list(items)
     if name in arguments:
         arguments.remove(name)
-    return UserTag(kind, name, _weight(written), tuple(arguments), token.start, token.end)
+    return UserTag(kind, name, weight_of(written), tuple(arguments), token.start, token.end)
 
 
 ATTENTION = 1.1
