@@ -16,7 +16,13 @@ from stylus_ext.catalogue.sources.local.facts import (
     merge_facts,
     training_facts,
 )
-from stylus_ext.catalogue.sources.local.file_types import ADAPTER, OTHER, FileType, type_of
+from stylus_ext.catalogue.sources.local.file_types import (
+    ADAPTER,
+    EMBEDDING,
+    OTHER,
+    FileType,
+    type_of,
+)
 from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header, read_header
 from stylus_ext.catalogue.sources.local.listing import Found, Listing, list_folders, same_time
 from stylus_ext.catalogue.sources.local.sidecars import Subject, read_sidecars
@@ -34,7 +40,8 @@ def card_of(
     found: Found, header: Header, stated: Sequence[StatedFacts], sha256: str | None = None
 ) -> AdapterCard:
     """The card of a file, whose `sha256` may be known; raises `BadLoraFile` for other files."""
-    check_is_adapter(found.stem, type_of(header.shapes))
+    file_type = type_of(header.shapes)
+    check_is_adapter(found.stem, file_type)
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
     in_header = header_facts(header)
     facts = merge_facts([*stated, in_header, replace(sorted_into, tags=())])
@@ -52,7 +59,7 @@ def card_of(
         model_id=facts.model_id,
         base_model=facts.base_model,
         tags=facts.tags,
-        triggers=facts.triggers,
+        triggers=_with_embeddings(facts.triggers, file_type.embeddings),
         text=facts.text,
         examples=facts.examples,
         images=facts.images,
@@ -71,11 +78,21 @@ def card_of(
     )
 
 
+def _with_embeddings(triggers: tuple[str, ...], embeddings: Sequence[str]) -> tuple[str, ...]:
+    """The triggers, with the words of the file's own embeddings in the first group."""
+    words = {word.strip() for group in triggers for word in group.split(",")}
+    missing = [name for name in embeddings if name not in words]
+    if not missing:
+        return triggers
+    return (", ".join([*missing, *triggers[:1]]), *triggers[1:])
+
+
 def check_is_adapter(stem: str, file_type: FileType) -> None:
     """Raise `BadLoraFile` for other files, with what they are."""
     if file_type.name == ADAPTER:
         return
-    what = "not a LoRA" if file_type.name == OTHER else f"a {file_type.name}, not a LoRA,"
+    article = "an" if file_type.name == EMBEDDING else "a"
+    what = "no LoRA" if file_type.name == OTHER else f"{article} {file_type.name}, no LoRA,"
     raise BadLoraFile(
         "not_a_lora",
         f"{stem}.safetensors is {what} and was skipped. Checkpoints, VAEs, embeddings and others"

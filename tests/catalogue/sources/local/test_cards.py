@@ -95,6 +95,22 @@ def test_other_files_have_no_card(kind: str) -> None:
     assert problem.value.code == "not_a_lora"
 
 
+@pytest.mark.parametrize(
+    ("stated", "triggers"),
+    [
+        ((), ("sks",)),
+        (("fox, tail", "den"), ("sks, fox, tail", "den")),
+        (("fox, sks",), ("fox, sks",)),
+    ],
+)
+def test_the_word_of_an_embedding_inside_is_a_trigger(
+    stated: tuple[str, ...], triggers: tuple[str, ...]
+) -> None:
+    shapes = {**LORAS["sd1"], "bundle_emb.sks.string_to_param.*": (4, 768)}
+    made = card_of(found(), Header({}, shapes, 100), [StatedFacts(triggers=stated)])
+    assert made.triggers == triggers
+
+
 def test_the_alias_is_read_from_the_file() -> None:
     named = card(
         StatedFacts(auto_v3="0123456789ab"), ss_output_name="rain alley", sshs_model_hash="CD" * 32
