@@ -5,8 +5,9 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "multi_select",
-  needs: ["core", "requests", "sections"],
-  start({ addTexts, text, el, fill, button, call, attempt, say }) {
+  needs: ["core", "requests", "sections", "menus", "job_list"],
+  start(stylus) {
+    const { addTexts, text, countText, el, fill, button, call, attempt, say } = stylus;
     addTexts({
       selectMany: "Select",
       stopSelecting: "Done",
@@ -17,10 +18,39 @@ window.stylus.files.push({
       setState: "Set to {state}",
       markedMany: "{number} LoRAs changed.",
       markedOne: "1 LoRA changed.",
+      deleteDownloads: "Delete downloads",
+      askDelete: "Delete {number} downloaded files ({size})?",
+      askDeleteOne: "Delete 1 downloaded file ({size})?",
+      nothingToDelete: "None of them is a download that was unused for a day.",
+      describeMany: "Describe better",
+      askDescribe: "Have {number} LoRAs described by the language model? {cost}",
+      askDescribeOne: "Have 1 LoRA described by the language model? {cost}",
+      nothingToDescribe: "All of them are described already.",
+      begunMany: "Begun. The drawer of jobs shows how far it is.",
     });
 
     /** The engine changes at most so many at once. */
     const MOST = 1000;
+
+    /**
+     * The question after a dry run; undefined if there is nothing to do.
+     * @type {{discard: (result: any) => string | undefined, refine: (result: any) => string | undefined}}
+     */
+    const QUESTIONS = {
+      discard: ({ discarded }) => {
+        const bytes = discarded.reduce(
+          (/** @type {number} */ sum, /** @type {any} */ file) => sum + file.size,
+          0,
+        );
+        const size = stylus.formatSize(bytes);
+        return discarded.length ? countText("askDelete", discarded.length, { size }) : undefined;
+      },
+      refine: ({ wanted, estimate }) =>
+        wanted
+          ? countText("askDescribe", wanted, { cost: stylus.describeCost("estimated", estimate) })
+          : undefined,
+    };
+    const NOTHING = { discard: "nothingToDelete", refine: "nothingToDescribe" };
 
     /**
      * @param {HTMLElement} line
@@ -32,6 +62,11 @@ window.stylus.files.push({
       /** @type {Set<string>} */
       const keys = new Set();
       const count = el("span", { role: "status", class: "stylus-selected" });
+      const question = el("div", { class: "stylus-question" });
+      const describe = button(text("describeMany"), () => prepare("refine"), {
+        id: "stylus_describe_selected",
+        hidden: true,
+      });
       const actions = [
         button(text("addFavourites"), () => mark({ favourite: true }), {
           id: "stylus_add_favourites",
@@ -44,6 +79,8 @@ window.stylus.files.push({
             id: `stylus_set_${state}`,
           }),
         ),
+        button(text("deleteDownloads"), () => prepare("discard"), { id: "stylus_delete_selected" }),
+        describe,
       ];
       const bar = el(
         "div",
@@ -56,6 +93,7 @@ window.stylus.files.push({
         },
         count,
         actions,
+        question,
       );
       const toggle = button(text("selectMany"), () => setActive(!active), {
         id: "stylus_select",
@@ -69,13 +107,56 @@ window.stylus.files.push({
         toggle.setAttribute("aria-pressed", String(active));
         fill(toggle, text(active ? "stopSelecting" : "selectMany"));
         bar.hidden = !active;
+        if (active) showAbilities();
         show();
         changed();
       }
 
       function show() {
         fill(count, text("selected", { number: keys.size }));
+        fill(question);
         for (const action of actions) action.disabled = keys.size === 0;
+      }
+
+      /** Only an engine with a chat server can describe. */
+      async function showAbilities() {
+        const answer = await call("status").catch(() => null);
+        const composers = answer?.engine_status?.capabilities?.composers ?? [];
+        describe.hidden = !composers.includes("chat");
+      }
+
+      /**
+       * Asks, with what a dry run says, before it begins the job.
+       * @param {"discard" | "refine"} name
+       */
+      async function prepare(name) {
+        const payload = { keys: [...keys], ...(name === "discard" && { days: 1 }) };
+        const job = await attempt(line, async () =>
+          stylus.followJob(
+            await call("start", { name, payload: { ...payload, dry_run: true } }),
+            () => bar.isConnected,
+          ),
+        );
+        if (!job) return;
+        if (!job.result) {
+          stylus.sayWords(line, job.error);
+          return;
+        }
+        const asked = QUESTIONS[name](job.result);
+        if (asked === undefined) {
+          say(line, NOTHING[name]);
+          return;
+        }
+        const label = text(name === "discard" ? "deleteDownloads" : "describeMany");
+        stylus.askFirst(question, asked, label, () => begin(name, payload));
+      }
+
+      /** @param {string} name @param {object} payload */
+      async function begin(name, payload) {
+        if (!(await attempt(line, () => call("start", { name, payload })))) return;
+        setActive(false);
+        toggle.focus();
+        say(line, "begunMany");
       }
 
       /** @param {object} changes */

@@ -228,6 +228,17 @@ def test_several_are_marked_at_once(planner: Desk, browser: Browser) -> None:
         planner.link.call("POST", "/v1/mark", {"keys": keys, "favourite": False})
 
 
+def test_only_downloads_can_be_deleted(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, _):
+        tab.wait_for("found", "found")
+        tab.part("select").click()
+        tab.page.locator("#stylus_cards .stylus-open").first.click()
+        assert not tab.part("describe_selected").is_visible(), "there is no language model"
+        tab.part("delete_selected").click()
+        tab.wait_for_message("found", "nothingToDelete")
+        assert tab.page.locator(".stylus-question button").count() == 0
+
+
 def test_a_note_is_saved_when_its_field_is_left_and_found(planner: Desk, browser: Browser) -> None:
     with own_tab(planner, browser) as (tab, _):
         key = _open(tab, "glass_skyscraper")

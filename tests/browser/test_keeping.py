@@ -260,6 +260,30 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
     assert (kept.folder / "loras" / "corgi_dog.safetensors").exists()
 
 
+def test_selected_downloads_are_deleted_after_a_question(kept: Desk, browser: Browser) -> None:
+    file = kept.folder / "loras" / "zebra.safetensors"
+    with own_tab(kept, browser) as (tab, here):
+        tab.show_everything()
+        tab.search("adapter 111")
+        eventually(lambda: len(tab.names()) == 1, tab.page)
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        tab.part("fetch").click()
+        eventually(file.exists, tab.page)
+        finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
+        _age(kept.folder / "stylus" / "downloads.jsonl", 40 * DAY_S)
+        tab.page.keyboard.press("Escape")
+        tab.part("select").click()
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        tab.part("delete_selected").click()
+        question = tab.page.locator("#stylus_selection .stylus-question button")
+        question.first.wait_for()
+        here.picture(f"{kept.server.gradio}-delete-selected")
+        assert file.exists()
+        question.first.click()
+        tab.wait_for_message("found", "begunMany")
+        eventually(lambda: not file.exists(), tab.page)
+
+
 def test_strangers_keep_and_delete_nothing(kept: Desk) -> None:
     kept.server.flag("listen", True)
     try:
