@@ -62,7 +62,7 @@ window.stylus.files.push({
       /** @type {Set<string>} */
       const keys = new Set();
       const count = el("span", { role: "status", class: "stylus-selected" });
-      const question = el("div", { class: "stylus-question" });
+      const question = el("div");
       const describe = button(text("describeMany"), () => prepare("refine"), {
         id: "stylus_describe_selected",
         hidden: true,
