@@ -208,14 +208,6 @@ def is_nested() -> bool:
     return False
 
 
-def name_in_refiner(name: str) -> str:
-    """A LoRA's name in the Refiner's steps, by the rules of Forge Neo; elsewhere unchanged."""
-    for rule in str(option("refiner_lora_replacement", "")).splitlines():
-        before, sign, after = (part.strip() for part in rule.partition("="))
-        name = name.replace(before, after) if before and sign else name
-    return name
-
-
 def _comments() -> Any | None:
     """reForge's comment parser, used for its infotexts; None elsewhere."""
     return getattr(sys.modules.get("modules.processing"), "comments_parser", None)
@@ -223,8 +215,11 @@ def _comments() -> Any | None:
 
 def without_comments(text: str) -> str:
     """Remove `//` and `/* */`, as reForge and Forge Neo do after us: a tag could vanish."""
-    if not any(sign in text for sign in ("//", "/*", "*/")):
-        return text
+    return strip_comments(text) if any(sign in text for sign in ("//", "/*", "*/")) else text
+
+
+def strip_comments(text: str) -> str:
+    """Remove what the host itself removes as comments; in A1111 and Forge nothing."""
     reader = _comments()
     if reader is None and option(_SAVE_COMMENTS, None) is not None:
         reader = _script_module(("comments.py",))
@@ -237,10 +232,15 @@ def tells_boxes() -> bool:
     return _comments() is not None and bool(option("enable_prompt_comments_def", False))
 
 
+def saves_comments() -> bool:
+    """True with Forge Neo's "Save Raw Comments"."""
+    return bool(option(_SAVE_COMMENTS, False))
+
+
 def saved_prompts(p: Any) -> tuple[list[str], list[str]] | None:
     """Forge Neo's own copies of the prompts, which its infotexts get with "Save Raw Comments"."""
     copies = getattr(p, "_all_prompts_c", None), getattr(p, "_all_negative_prompts_c", None)
-    positive, negative = copies if option(_SAVE_COMMENTS, False) else (None, None)
+    positive, negative = copies if saves_comments() else (None, None)
     return None if positive is None or negative is None else (positive, negative)
 
 

@@ -35,6 +35,7 @@ from stylus_ext.host.loadable_formats import loadable_formats
 from stylus_ext.host.permissions import RULES
 from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
+from stylus_ext.host.prompt_comments import commented_prompts
 from stylus_ext.host.replay import continued
 from stylus_ext.host.values import (
     AUTO,
@@ -132,6 +133,7 @@ class Generation:
         """Write the answer into `p`, and remember its pictures."""
         if answer.compared:
             _repeat_first_batch(self.p)
+        commented = commented_prompts(self.p)
         write(self.p, answer.texts)
         work = AppliedGeneration(
             answer.texts,
@@ -139,6 +141,7 @@ class Generation:
             infotext.of_generation(self.values, family, notes),
             list(dict.fromkeys(notes)),
             named={adapter.stem: (adapter.key, adapter.name) for adapter in answer.adapters},
+            commented=commented,
         )
         for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
             self.planner.made[int(seed), work.pictures[image].prompt] = MadePicture(

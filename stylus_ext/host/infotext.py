@@ -208,7 +208,8 @@ def whole_texts(infotext: str) -> tuple[str, str]:
 class AppliedGeneration:
     """The written texts and fields of a generation.
 
-    `pictures` is empty if nothing was chosen; `named` has key and name by the stem in a tag.
+    `pictures` is empty if nothing was chosen; `named` has key and name by the stem in a tag,
+    `commented` the user's texts with comments by those without.
     """
 
     texts: Texts
@@ -220,6 +221,7 @@ class AppliedGeneration:
     latest: int = 0
     boxes: tuple[Any, Any] | None = None
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    commented: Mapping[str, str] = field(default_factory=dict)
     not_loaded: dict[int, frozenset[str]] = field(default_factory=dict)
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
@@ -268,11 +270,25 @@ class AppliedGeneration:
             return
         for image in images[: max(0, len(self.texts.positive) - images.start)]:
             texts = self.texts.positive[image], self.texts.negative[image]
-            if image >= len(saved[0]) or not set(tags_of(texts[0])) <= set(
-                tags_of(saved[0][image])
-            ):
-                for copies, text in zip(saved, texts, strict=True):
+            copy = saved[0][image] if image < len(saved[0]) else None
+            if copy is None or copy == texts[0] or not set(tags_of(texts[0])) <= set(tags_of(copy)):
+                for copies, text in zip(saved, self._commented(image), strict=True):
                     copies[image : image + 1] = [text]
+
+    def _commented(self, image: int) -> tuple[str, ...]:
+        """The picture's texts with the comments that the user's had."""
+        from stylus_ext.host import compat
+        from stylus_ext.host.prompt_comments import with_comments
+
+        texts = self.texts.positive[image], self.texts.negative[image]
+        if not self.commented or image >= len(self.pictures):
+            return texts
+        before = self.pictures[image].prompt, self.pictures[image].negative
+        raws = [self.commented.get(compat.strip_comments(text), "") for text in before]
+        return tuple(
+            with_comments(raw, text, compat.strip_comments)
+            for raw, text in zip(raws, texts, strict=True)
+        )
 
     def of_image(self, p: Any, image: int) -> None:
         """Write this picture's fields, which the host copies into its infotext."""

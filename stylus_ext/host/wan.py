@@ -44,5 +44,13 @@ def refiner_notes(p: Any, adapters: Iterable[UsedAdapter]) -> list[Note]:
             " LoRA Replacements.",
         )
         for stem in dict.fromkeys(adapter.stem for adapter in adapters)
-        if stem in pairs and compat.name_in_refiner(stem) != pairs[stem]
+        if stem in pairs and _name_in_refiner(stem) != pairs[stem]
     ]
+
+
+def _name_in_refiner(name: str) -> str:
+    """A LoRA's name in the Refiner's steps, by the rules in the settings."""
+    for rule in str(compat.option("refiner_lora_replacement", "")).splitlines():
+        before, sign, after = (part.strip() for part in rule.partition("="))
+        name = name.replace(before, after) if before and sign else name
+    return name

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.host.double.fixtures import Stage, staged
-from tests.host.double.forge_neo import SAVE_COMMENTS, ForgeNeo, strip_comments
+from tests.host.double.forge_neo import COMMENT, SAVE_COMMENTS, ForgeNeo, strip_comments
 from tests.host.double.processing import parse_generation_parameters
 
 ON = {"enabled": True}
@@ -26,6 +26,10 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForgeNeo:
 @pytest.fixture
 def neo(host: ForgeNeo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     yield from staged(host, tmp_path, monkeypatch)
+
+
+def comments_of(prompt: str) -> list[str]:
+    return [found.group().strip() for found in COMMENT.finditer(prompt)]
 
 
 def prompts(done: Any) -> list[str]:
@@ -126,7 +130,59 @@ def test_infotexts_have_the_tags_of_every_picture(
         said = parse_generation_parameters(text)
         again = host.api(prompt=said["Prompt"], seed=int(said["Seed"])).images[0]
         assert again.pixels == image.pixels
-    assert ("# mine" in prompts(done)[0]) is (saved and not first)
+    assert ("# mine" in prompts(done)[0]) is saved
+
+
+COMMENTED = [
+    "a corgi // with a hat, watercolor",
+    "a corgi, watercolor // mine\nBREAK a fox /* soft, golden */ near a wall # last",
+    "/* first */ a corgi /* one */ /* two */, watercolor",
+    "// first\na corgi\n// second\nwatercolor\n",
+]
+
+
+@pytest.mark.parametrize("first", [False, True])
+@pytest.mark.parametrize("prompt", COMMENTED)
+def test_saved_prompts_keep_the_users_comments_and_have_the_tags(
+    host: ForgeNeo, neo: Stage, prompt: str, first: bool
+) -> None:
+    host.opts.data[SAVE_COMMENTS] = True
+    if first:
+        host.txt2img.scripts.reverse()
+    done = host.api(
+        {**ON, "compare": True}, prompt=prompt, negative_prompt="blurry // mine", n_iter=2
+    )
+    assert len(done.infotexts) == 3
+    for image, text in zip(done.images, done.infotexts, strict=True):
+        said = parse_generation_parameters(text)
+        found = [said["Prompt"].find(comment) for comment in comments_of(prompt)]
+        assert -1 not in found
+        assert found == sorted(found)
+        assert "// mine" in said["Negative prompt"]
+        again = host.api(
+            prompt=said["Prompt"],
+            negative_prompt=said["Negative prompt"],
+            seed=int(said["Seed"]),
+        ).images[0]
+        assert again.pixels == image.pixels
+    assert "<lora:corgi_dog" in strip_comments(prompts(done)[0])
+
+
+@pytest.mark.parametrize(
+    ("raw", "text", "joined"),
+    [
+        ("a // b", "a, c <x>", "a, c <x> // b"),
+        ("a // b\nd", "a\nd, c <x>", "a // b\nd, c <x>"),
+        ("a /* b */ AND d # e", "a <x>  AND d <y>", "a <x> /* b */ AND d <y> # e"),
+        ("a, b /* c */, d", "a, b , d <x>", "a, b /* c */, d <x>"),
+        ("a // b", "something else", "something else"),
+        ("a", "a <x>", "a <x>"),
+    ],
+)
+def test_comments_are_put_back_where_they_were(raw: str, text: str, joined: str) -> None:
+    from stylus_ext.host.prompt_comments import with_comments
+
+    assert with_comments(raw, text, strip_comments) == joined
 
 
 def test_a_grid_with_saved_comments_tells_of_the_last_batch(host: ForgeNeo, neo: Stage) -> None:

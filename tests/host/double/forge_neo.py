@@ -14,11 +14,11 @@ from tests.host.double import processing as way
 from tests.host.double.webui import ALWAYS_VISIBLE, Host, Script
 
 SAVE_COMMENTS = "save_prompt_comments"
-_COMMENT = re.compile(r"/\*.*?\*/|[^\S\n]*(#|//).*")
+COMMENT = re.compile(r"/\*.*?\*/|[^\S\n]*(#|//).*")
 
 
 def strip_comments(text: str) -> str:
-    return _COMMENT.sub("", text)
+    return COMMENT.sub("", text)
 
 
 class Comments(Script):
