@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TypeVar
 
+from stylus_ext.catalogue.sources.civitai.base_models import spelled
 from stylus_ext.catalogue.sources.civitai.cards import (
     EMPTY_HASH,
     NOT_A_LORA,
@@ -36,7 +36,6 @@ from stylus_ext.catalogue.sources.civitai.client import (
 from stylus_ext.catalogue.sources.common import Json, SourceNotFound, SourceUnavailable
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import InvalidInput, StylusError
-from stylus_ext.core.family import UNKNOWN, family_of
 from stylus_ext.core.fetching import DownloadOffer, NotFetched, called, version_of
 from stylus_ext.core.sources import CataloguePage, Check, Identified, Wanted
 from stylus_ext.net import BadAnswer, HttpRefusal
@@ -64,26 +63,14 @@ class CivitaiCatalogue:
         self._now = now
 
     def checked(self, wanted: Wanted, check: Check) -> Wanted:
-        """Base models in Civitai's spelling; its list grows, so it is requested each time.
-
-        Where it is missing, the names stay as they are.
-        """
+        """Base models in Civitai's spelling; its list grows, so it is requested each time."""
         if not wanted.base_models:
             return wanted
         try:
-            known = {
-                base_model.casefold(): base_model for base_model in self._civitai.base_models(check)
-            }
+            listed = self._civitai.base_models(check)
         except SourceNotFound:  # some mirrors have no such list
-            known = {}
-        if not known:
-            return wanted
-        spelled = dict.fromkeys(
-            spelling
-            for stated in wanted.base_models
-            for spelling in _spell_base_model(stated, known)
-        )
-        return replace(wanted, base_models=tuple(spelled))
+            listed = ()
+        return replace(wanted, base_models=spelled(wanted.base_models, listed))
 
     def page(
         self, wanted: Wanted, cursor: str | None, left: int | None, check: Check
@@ -195,22 +182,6 @@ def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
     if wanted.base_models:
         params["baseModels"] = wanted.base_models
     return params
-
-
-def _spell_base_model(stated: str, known: Mapping[str, str]) -> list[str]:
-    """Civitai's name, or all its names of this family."""
-    found = known.get(stated.casefold())
-    if found is not None:
-        return [found]
-    family = family_of(stated)
-    spellings = [spelling for spelling in known.values() if family_of(spelling) == family]
-    if spellings and family != UNKNOWN:
-        return spellings
-    near = difflib.get_close_matches(stated.casefold(), known, n=5, cutoff=0.4) or list(known)[:10]
-    raise InvalidInput(
-        f"Civitai has no base model {stated!r}. It has, for example,"
-        f" {', '.join(known[name] for name in near)}."
-    )
 
 
 def _newest(model: Json, now: datetime) -> str:

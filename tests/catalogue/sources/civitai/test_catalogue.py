@@ -211,12 +211,20 @@ def test_no_request_without_base_models(
 
 
 @pytest.mark.parametrize("status", [200, 404])
-def test_base_models_stay_as_typed_where_no_list_is_given(
+def test_where_no_list_is_given_the_shipped_one_spells_and_other_names_stay(
     service: CivitaiService, catalogue: CivitaiCatalogue, status: int
 ) -> None:
     service.faults.add(Fault("/enums$", status=status, body={}))
-    assert catalogue.checked(Wanted(base_models=("Anything",)), no_check).base_models == (
+    wanted = Wanted(base_models=("Anything", "sdxl lightning", "sd2", "pony"))
+    assert catalogue.checked(wanted, no_check).base_models == (
         "Anything",
+        "SDXL Lightning",
+        "SD 2.0",
+        "SD 2.0 768",
+        "SD 2.1",
+        "SD 2.1 768",
+        "SD 2.1 Unclip",
+        "Pony",
     )
 
 
