@@ -239,7 +239,7 @@ class PlanPrompt:
                 return self._composed[key]
         if query.prompt.user_tags:
             query = replace(query, names=self._names(query.only).called_by(request.on_disk or {}))
-        candidates = _reachable(self._retrievers(query.limits.policy).find(query), request)
+        candidates = reachable(self._retrievers(query.limits.policy).find(query), request)
         deadline.check("composing")
         composition, name_notes = self._compose_with_valid_names(query, candidates, request.on_disk)
         notes = (*candidates.notes, *composition.notes)
@@ -270,7 +270,7 @@ class PlanPrompt:
             query,
             lambda entry: _stem(entry, on_disk),
             unavailable,
-            lambda: _reachable(self._retrievers(query.limits.policy).find(query), request),
+            lambda: reachable(self._retrievers(query.limits.policy).find(query), request),
             self._composers(query.limits.composer),
         )
 
@@ -320,7 +320,7 @@ def _used(composition: Composition, masks: Iterable[Mask]) -> Composition:
     return replace(composition, alternatives=used)
 
 
-def _reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
+def reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
     """Without adapters that are neither on disk nor can be fetched; the best are near misses."""
     reach, on_disk = request.reach, request.on_disk
     if reach is None or on_disk is None:

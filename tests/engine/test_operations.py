@@ -334,14 +334,14 @@ def test_a_plan_before_the_catalogue_was_embedded_says_so(
 def test_a_plan_made_of_half_an_index_is_not_remembered_for_the_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    composed, reachable = list[int](), plan_module._reachable
+    composed, original = list[int](), plan_module.reachable
 
     def counted(*given: Any) -> Any:
         composed.append(1)
-        return reachable(*given)
+        return original(*given)
 
     embedder = BagEmbedder()
-    monkeypatch.setattr(plan_module, "_reachable", counted)
+    monkeypatch.setattr(plan_module, "reachable", counted)
     monkeypatch.setattr(stylus_module, "embedder_for", lambda encoder, key: embedder)
     stylus = open_stylus(tmp_path, Settings())
     try:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from stylus_ext.core.plan import Plan, from_json, to_json
-from stylus_ext.core.ports import Composer
+from stylus_ext.core.ports import Composer, Retriever
 from stylus_ext.core.settings import Chat, Settings, with_values
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.llm import client
@@ -41,6 +41,7 @@ class World:
     server: ChatService
     access: LanguageModel
     folder: Path
+    retrievers: Callable[[str], Retriever]
     plan: PlanPrompt
 
     def make(
@@ -70,7 +71,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         )
         retrievers = retriever_for(house.store, house.index, house.embedder, folder / "lexical")
         plan = PlanPrompt(house.store, retrievers, composers(access))
-        yield World(house, server, access, folder, plan)
+        yield World(house, server, access, folder, retrievers, plan)
         access.close()
     house.store.close()
 
@@ -105,7 +106,7 @@ def test_after_a_restart_too(world: World) -> None:
     first = world.make(seed=9)
     before = len(world.server.seen)
     again = LanguageModel(world.folder, world.access.settings)
-    plan = PlanPrompt(world.house.store, world.plan._retrievers, composers(again))
+    plan = PlanPrompt(world.house.store, world.retrievers, composers(again))
     settings = with_values(Settings(), {"selection": {"composer": "chat"}})
     assert plan(PlanRequest(PROMPT, seeds=(9, 10), settings=settings)) == first
     assert len(world.server.seen) == before
@@ -121,7 +122,7 @@ def test_a_failure_is_not_remembered(world: World) -> None:
 
 def test_without_a_server_the_rules_say_so(world: World, tmp_path: Path) -> None:
     access = LanguageModel(tmp_path, Chat())
-    plan = PlanPrompt(world.house.store, world.plan._retrievers, composers(access))
+    plan = PlanPrompt(world.house.store, world.retrievers, composers(access))
     made = plan(
         PlanRequest(PROMPT, settings=with_values(Settings(), {"selection": {"composer": "chat"}}))
     )

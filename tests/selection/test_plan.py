@@ -17,7 +17,7 @@ from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.phrases import Span
 from stylus_ext.core.settings import Settings, with_values
-from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest, _reachable
+from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest, reachable
 from tests.fakes import make_entry
 
 FOX, TREE = AdapterKey.civitai(1), AdapterKey.civitai(2)
@@ -319,7 +319,7 @@ def test_what_may_not_be_fetched_is_not_picked_and_that_is_known(
     assert plan.missing == ()
     found = world.retriever.asked[-1]
     assert found.only is None
-    told = _reachable(
+    told = reachable(
         world.retriever.find(found), PlanRequest("x", on_disk=HOST, reach=reach)
     ).refused
     assert [(miss.key, reason in miss.reason) for miss in told] == [(TREE, True)]
