@@ -116,12 +116,10 @@ window.stylus.files.push({
         class: "stylus-detail stylus-sheet",
         id: "stylus_detail",
         hidden: true,
-        on: {
-          keydown: ({ key }) => {
-            const close = detail.querySelector("#stylus_close");
-            if (key === "Escape" && close instanceof HTMLElement) close.click();
-          },
-        },
+      });
+      stylus.closeByEscape(detail, () => {
+        const close = detail.querySelector("#stylus_close");
+        if (close instanceof HTMLElement) close.click();
       });
 
       /** @param {Entry} entry */

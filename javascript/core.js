@@ -110,6 +110,19 @@ window.stylus.files.push({
     }
 
     /**
+     * Calls `close` for Escape, which the WebUI would otherwise take as Interrupt.
+     * @param {HTMLElement} element
+     * @param {() => void} close
+     */
+    function closeByEscape(element, close) {
+      element.addEventListener("keydown", (event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        close();
+      });
+    }
+
+    /**
      * Replaces the children of an element.
      * @param {Element} place
      * @param {Child[]} children
@@ -329,6 +342,7 @@ window.stylus.files.push({
       text,
       countText,
       el,
+      closeByEscape,
       fill,
       button,
       field,

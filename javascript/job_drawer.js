@@ -53,16 +53,13 @@ window.stylus.files.push({
           role: "dialog",
           hidden: true,
           aria: { label: text("jobs") },
-          on: {
-            keydown: ({ key }) => {
-              if (key === "Escape") show(false);
-            },
-          },
         },
         el("div", { class: "stylus-sheet-head" }, el("h3", {}, text("jobs")), close),
         line,
         list,
       );
+
+      stylus.closeByEscape(drawer, () => show(false));
 
       /** @param {boolean} open */
       function show(open) {

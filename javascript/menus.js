@@ -113,8 +113,8 @@ window.stylus.files.push({
         const all = items();
         const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
         const goals = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
-        if (event.key === "Escape" || event.key === "Tab") {
-          close(event.key === "Escape");
+        if (event.key === "Tab") {
+          close(false);
         } else if (event.key in goals) {
           event.preventDefault();
           const goal = goals[/** @type {keyof typeof goals} */ (event.key)];
@@ -122,6 +122,7 @@ window.stylus.files.push({
         }
       }
       list.addEventListener("keydown", moveByKey);
+      stylus.closeByEscape(list, () => close(true));
 
       const button = el(
         "button",
@@ -177,7 +178,7 @@ window.stylus.files.push({
         yes,
         stylus.button(text("cancelChoice"), close),
       );
-      group.addEventListener("keydown", ({ key }) => key === "Escape" && close());
+      stylus.closeByEscape(group, close);
       fill(questionPlace, group);
       yes.focus();
     }

@@ -55,6 +55,7 @@ interface Stylus {
   addTexts(texts: Record<string, string>): void;
   hasText(name: string): boolean;
   text(name: string, values?: TextValues): string;
+  closeByEscape(element: HTMLElement, close: () => void): void;
   countText(name: string, number: number, values?: TextValues): string;
   el<K extends keyof HTMLElementTagNameMap>(
     tag: K,

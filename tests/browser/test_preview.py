@@ -12,7 +12,7 @@ import pytest
 from stylus_ext.selection.retrieve.filters import NEVER_USED
 from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.hostile import HOSTILE as STRANGE
-from tests.browser.own_tab import Desk
+from tests.browser.own_tab import Desk, OwnTab
 from tests.browser.panel import TABS, Panel
 from tests.browser.running import Running
 
@@ -427,6 +427,37 @@ def test_wildcards_are_marked_and_all_of_it_is_within_reach_of_the_keyboard(
             ".filter(one => !one.getAttribute('aria-label') || one.tabIndex < 0).length"
         )
         assert here.page.evaluate(unnamed) == 0
+
+
+def test_escape_closes_what_is_open_and_interrupts_nothing(
+    server: Running, browser: Browser
+) -> None:
+    """The WebUI takes the key as Interrupt."""
+    with visit(browser, server.url) as here:
+        here.page.evaluate(
+            "window.heard = 0; document.addEventListener('keydown', ({ key }) => { heard += key ==="
+            " 'Escape' })"
+        )
+        panel = Accordion(here.page).open().preview()
+        panel.card("corgi_dog").locator(".stylus-menu-button").press("Enter")
+        here.page.keyboard.press("Escape")
+        eventually(lambda: not here.page.locator("[role=menu]:visible").count(), here.page)
+        panel.choose("Never use", panel.card("corgi_dog"))
+        panel.wait_for(".stylus-question")
+        here.page.keyboard.press("Escape")
+        eventually(lambda: not here.page.locator(".stylus-question").count(), here.page)
+        tab = OwnTab(here.page).open()
+        tab.open_jobs()
+        here.page.keyboard.press("Escape")
+        tab.part("job_drawer").wait_for(state="hidden")
+        tab.show_everything()
+        here.page.locator("#stylus_cards .stylus-open").first.click()
+        tab.part("close").wait_for(state="visible")
+        here.page.keyboard.press("Escape")
+        tab.part("detail").wait_for(state="hidden")
+        assert here.page.evaluate("heard") == 0
+        here.page.keyboard.press("Escape")
+        assert here.page.evaluate("heard") == 1
 
 
 def test_styles_are_applied_and_the_next_batches_told(server: Running, browser: Browser) -> None:
