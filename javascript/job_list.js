@@ -75,6 +75,9 @@ window.stylus.files.push({
     /** @param {Job} job */
     const isUnfinished = (job) => UNFINISHED.includes(job.state);
 
+    /** The jobs that this page has started. @type {Set<string>} */
+    const startedHere = new Set();
+
     /**
      * Starts a job and says so in `line`.
      * @param {HTMLElement} line
@@ -83,7 +86,10 @@ window.stylus.files.push({
      */
     async function startJob(line, name, payload = {}) {
       const job = await attempt(line, () => call("start", { name, payload }));
-      if (job) say(line, "started", { name: jobTitle(job) });
+      if (job) {
+        startedHere.add(job.id);
+        say(line, "started", { name: jobTitle(job) });
+      }
       refreshList();
       return job;
     }
@@ -213,7 +219,10 @@ window.stylus.files.push({
 
       /** @param {Job[]} jobs */
       function show(jobs) {
-        const ended = jobs.filter((job) => unfinished.get(job.id) && !isUnfinished(job));
+        // A quick job may end before it was seen.
+        const ended = jobs.filter(
+          (job) => !isUnfinished(job) && (unfinished.get(job.id) ?? startedHere.has(job.id)),
+        );
         for (const job of jobs) unfinished.set(job.id, isUnfinished(job));
         knownJobs = jobs;
         for (const act of watchers) act(jobs);

@@ -249,7 +249,9 @@ def test_a_note_is_saved_when_its_field_is_left_and_found(planner: Desk, browser
         tab.part("close").click()
         tab.search("zeppelin")
         eventually(lambda: _keys(tab) == [key], tab.page)
-        tab.page.locator("#stylus_cards .stylus-open").click()
+        open_card = tab.page.locator("#stylus_cards .stylus-open").click
+        # The list may be drawn again under the pointer.
+        eventually(lambda: tab.part("note").is_visible() or open_card(), tab.page)
         tab.part("note").fill("")
         tab.page.keyboard.press("Escape")
         tab.part("detail").wait_for(state="hidden")
