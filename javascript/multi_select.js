@@ -17,7 +17,7 @@ window.stylus.files.push({
       removeFavourites: "Remove from favourites",
       setState: "Set to {state}",
       markedMany: "{number} LoRAs changed.",
-      markedOne: "1 LoRA changed.",
+      markedManyOne: "1 LoRA changed.",
       deleteDownloads: "Delete downloads",
       askDelete: "Delete {number} downloaded files ({size})?",
       askDeleteOne: "Delete 1 downloaded file ({size})?",
@@ -167,7 +167,7 @@ window.stylus.files.push({
         setActive(false);
         toggle.focus();
         const number = answer.changed;
-        say(line, number === 1 ? "markedOne" : "markedMany", { number });
+        say(line, number === 1 ? "markedManyOne" : "markedMany", { number });
       }
 
       return {

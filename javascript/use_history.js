@@ -6,11 +6,12 @@ window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "use_history",
   needs: ["core", "pictures"],
-  start({ addTexts, text, el, pictures }) {
+  start({ addTexts, text, countText, el, pictures }) {
     addTexts({
-      usedOnce: "Used in 1 picture, at {weight}",
-      usedSame: "Used in {number} pictures, always at {weight}",
-      usedMostly: "Used in {number} pictures, mostly at {weight}",
+      usedAt: "Used in {number} pictures, always at {weight}",
+      usedAtOne: "Used in 1 picture, at {weight}",
+      usedMostlyAt: "Used in {number} pictures, mostly at {weight}",
+      usedMostlyAtOne: "Used in 1 picture, mostly at {weight}",
       allWeights: "Weights: {list}",
       ownPictures: "Used in",
       ownPicture: "{name}, weight {weight}",
@@ -19,8 +20,7 @@ window.stylus.files.push({
     /** @param {UseHistory} uses */
     function sentence({ pictures: number, weights }) {
       const weight = weights[0]?.weight ?? 1;
-      if (number === 1) return text("usedOnce", { weight });
-      return text(weights.length === 1 ? "usedSame" : "usedMostly", { number, weight });
+      return countText(weights.length === 1 ? "usedAt" : "usedMostlyAt", number, { weight });
     }
 
     /** @param {UseHistory["weights"]} weights */
