@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,10 +18,8 @@ from tests.civitai_service.shapes import a_model
 from tests.engine_process import finished
 from tests.lora_files import write_lora
 
-
-def finish_all(desk: Desk) -> None:
-    for job in desk.link.call("GET", "/v1/jobs")["jobs"]:
-        finished(desk.link, str(job["id"]))
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +92,12 @@ def test_a_step_is_running_failed_and_done(
 def test_skipped_steps_stay_skipped_and_the_list_becomes_a_line(
     newcomer: Desk, browser: Browser
 ) -> None:
+    def after_the_jobs(route: Route) -> None:
+        """A quick job ends before the page sees it."""
+        for job in newcomer.link.call("GET", "/v1/jobs")["jobs"]:
+            finished(newcomer.link, str(job["id"]))
+        route.continue_()
+
     with own_tab(newcomer, browser) as (tab, here):
         tab.turn_to("setup")
         eventually(lambda: state(tab, "learn") == "to_do", tab.page)
@@ -106,8 +111,7 @@ def test_skipped_steps_stay_skipped_and_the_list_becomes_a_line(
         assert not tab.part("steps_list").is_visible()
         tab.part("steps_summary").click()
         assert state(tab, "learn") == "skipped"
-        # A quick job ends before the page sees it.
-        tab.page.route("**/ui/jobs", lambda route: (finish_all(newcomer), route.continue_()))
+        tab.page.route("**/ui/jobs", after_the_jobs)
         press(tab, "learn")
         eventually(lambda: state(tab, "learn") == "done", tab.page)
 

@@ -15,7 +15,7 @@ import pytest
 from stylus_ext.environment.layout import Environment
 from tests.browser.chromium import Browser, eventually
 from tests.browser.hostile import HOSTILE
-from tests.browser.own_tab import Desk, desk_at, own_tab
+from tests.browser.own_tab import Desk, OwnTab, desk_at, own_tab
 from tests.browser.panel import Panel
 from tests.catalogue.sources.pictures.making import infotext, write_png
 from tests.civitai_service.service import CivitaiService, serving
@@ -228,20 +228,24 @@ def test_recipes_are_found_by_prompt_and_hostile_ones_are_text(
         kept.link.call("POST", "/v1/recipes", {"forget": one["name"]})
 
 
+def fetch_zebra(kept: Desk, tab: OwnTab) -> None:
+    tab.show_everything()
+    tab.search("adapter 111")
+    eventually(lambda: len(tab.names()) == 1, tab.page)
+    tab.page.locator("#stylus_cards .stylus-open").click()
+    tab.part("fetch").click()
+    tab.wait_for_message("detail_line", "begun")
+    eventually((kept.folder / "loras" / "zebra.safetensors").exists, tab.page)
+    done = finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
+    assert (done["name"], done["state"]) == ("fetch", "done"), done
+
+
 def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
     kept: Desk, browser: Browser
 ) -> None:
     file = kept.folder / "loras" / "zebra.safetensors"
     with own_tab(kept, browser) as (tab, here):
-        tab.show_everything()
-        tab.search("adapter 111")
-        eventually(lambda: len(tab.names()) == 1, tab.page)
-        tab.page.locator("#stylus_cards .stylus-open").click()
-        tab.part("fetch").click()
-        tab.wait_for_message("detail_line", "begun")
-        eventually(file.exists, tab.page)
-        done = finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
-        assert (done["name"], done["state"]) == ("fetch", "done"), done
+        fetch_zebra(kept, tab)
         tab.turn_to("storage")
         tab.wait_for("storage", "zebra.safetensors")
         here.picture(f"{kept.server.gradio}-storage")
@@ -263,13 +267,7 @@ def test_what_was_fetched_is_listed_and_cleaned_up_by_two_clicks(
 def test_selected_downloads_are_deleted_after_a_question(kept: Desk, browser: Browser) -> None:
     file = kept.folder / "loras" / "zebra.safetensors"
     with own_tab(kept, browser) as (tab, here):
-        tab.show_everything()
-        tab.search("adapter 111")
-        eventually(lambda: len(tab.names()) == 1, tab.page)
-        tab.page.locator("#stylus_cards .stylus-open").click()
-        tab.part("fetch").click()
-        eventually(file.exists, tab.page)
-        finished(kept.link, str(kept.link.call("GET", "/v1/jobs")["jobs"][-1]["id"]))
+        fetch_zebra(kept, tab)
         _age(kept.folder / "stylus" / "downloads.jsonl", 40 * DAY_S)
         tab.page.keyboard.press("Escape")
         tab.part("select").click()
