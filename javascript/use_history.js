@@ -8,10 +8,10 @@ window.stylus.files.push({
   needs: ["core", "pictures"],
   start({ addTexts, text, countText, el, pictures }) {
     addTexts({
-      usedAt: "Used in {number} pictures, always at {weight}",
-      usedAtOne: "Used in 1 picture, at {weight}",
-      usedMostlyAt: "Used in {number} pictures, mostly at {weight}",
-      usedMostlyAtOne: "Used in 1 picture, mostly at {weight}",
+      alwaysUsedAt: "Used in {number} pictures, always at {weight}",
+      alwaysUsedAtOne: "Used in 1 picture, at {weight}",
+      mostlyUsedAt: "Used in {number} pictures, mostly at {weight}",
+      mostlyUsedAtOne: "Used in 1 picture, mostly at {weight}",
       allWeights: "Weights: {list}",
       ownPictures: "Used in",
       ownPicture: "{name}, weight {weight}",
@@ -20,7 +20,7 @@ window.stylus.files.push({
     /** @param {UseHistory} uses */
     function sentence({ pictures: number, weights }) {
       const weight = weights[0]?.weight ?? 1;
-      return countText(weights.length === 1 ? "usedAt" : "usedMostlyAt", number, { weight });
+      return countText(weights.length === 1 ? "alwaysUsedAt" : "mostlyUsedAt", number, { weight });
     }
 
     /** @param {UseHistory["weights"]} weights */
