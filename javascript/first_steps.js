@@ -34,7 +34,7 @@ window.stylus.files.push({
       done_identifyNone: "All your files have a name.",
       done_learn: "Learned about {number} LoRAs.",
       done_learnOne: "Learned about 1 LoRA.",
-      done_learnNone: "Your pictures were read. They explanation nothing new.",
+      done_learnNone: "Your pictures were read. There was nothing new in them.",
       done_catalogue: "{number} LoRAs in the catalogue that you do not have.",
       done_catalogueOne: "1 LoRA in the catalogue that you do not have.",
       done_catalogueNone: "The catalogue was read. You have all of its LoRAs.",

@@ -153,7 +153,7 @@ window.stylus.files.push({
 
       /** @param {string} name @param {object} payload */
       async function begin(name, payload) {
-        if (!(await attempt(line, () => call("start", { name, payload })))) return;
+        if (!(await stylus.startJob(line, name, payload))) return;
         setActive(false);
         toggle.focus();
         say(line, "begunMany");

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from stylus_ext.core.entry import Entry
-from stylus_ext.core.weight_formats import LORA
 
 FAMILY, FOLDER, TAG, FORMAT = "=", "/", "#", "%"
 """The first character of a label tells its type."""
@@ -60,14 +59,14 @@ def poor(entry: Entry) -> str:
 
 
 def labels_of(entry: Entry) -> tuple[str, ...]:
-    """Family, then folders, formats other than a plain LoRA, kind and tags; each label once."""
+    """Family, then folders, formats, kind and tags; each label once."""
     tags = (tag_label(tag) for tag in (entry.kind, *entry.card.tags[:MAX_TAGS]))
     return tuple(
         dict.fromkeys(
             [
                 FAMILY + entry.family,
                 *folder_labels(entry),
-                *(FORMAT + name for name in sorted(entry.formats) if name != LORA),
+                *(FORMAT + name for name in sorted(entry.formats)),
                 *(tag for tag in tags if tag != TAG),
             ]
         )

@@ -30,6 +30,7 @@ def add(house: House, *files_read: tuple[str, ...] | None, **more: Any) -> None:
     [
         ((LORA,), (), True),
         ((LORA,), (LORA,), True),
+        ((LORA,), (DORA,), False),
         ((DORA, LORA), (), True),
         ((DORA, LORA), (LORA,), False),
         ((DORA, LORA), (DORA, LORA), True),

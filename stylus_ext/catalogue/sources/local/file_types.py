@@ -42,18 +42,18 @@ class FileType:
 # Digits are replaced by 0 before matching, so that the results of a few hundred names can be kept.
 _SUFFIXES = {
     ROUTED: r"\.(?:lora_(?:ups|downs|As|Bs)|lora_(?:up|down|A|B)[._]?0)\b.*",
-    LORA: r"\.lora_(?:up|down|mid|A|B|embedding_A|embedding_B)(?:\.\w+)*"
-    r"|(?:_|\.)lora\.(?:up|down)(?:\.\w+)*|\.lora_linear_layer(?:\.\w+)*",
+    LORA: r"\.lora_(?:up|down|mid|A|B|embedding_A|embedding_B)"
+    r"|(?:_|\.)lora\.(?:up|down)|\.lora_linear_layer",
     LOHA: r"\.hada_[wt]0(?:_[ab])?",
     LOKR: r"\.lokr_[wt]0(?:_[ab])?",
     BOFT: r"\.boft_\w+",
-    OFT2: r"\.oft_R(?:\.\w+)*",
+    OFT2: r"\.oft_R",
     OFT: r"\.oft_(?:blocks|diag)",
-    DORA: r"\.dora_scale|\.lora_magnitude_vector(?:\.\w+)*",
+    DORA: r"\.dora_scale|\.lora_magnitude_vector",
     IA3: r"\.on_input",
     GLORA: r"\.glora_\w+",
 }
-"""The ends of names that only adapters have, by format."""
+"""The ends of names that only adapters have, by format; a trainer may add words after a dot."""
 
 _PREFIXED_SUFFIXES = {
     GLORA: r"\.[ab]0\.weight",
@@ -65,7 +65,7 @@ _PREFIXED_SUFFIXES = {
 
 _ADAPTER_MODULE = r"(?:(?:lora|oft)_(?:unet|te\d?|prior|transformer|controlnet)|lycoris)_[^.]+"
 _FORMATS = [
-    *((name, re.compile(f"^.*?({suffix})$")) for name, suffix in _SUFFIXES.items()),
+    *((name, re.compile(rf"^.*?((?:{suffix})(?:\.\w+)*)$")) for name, suffix in _SUFFIXES.items()),
     *(
         (name, re.compile(f"^{_ADAPTER_MODULE}.*?({suffix})$"))
         for name, suffix in _PREFIXED_SUFFIXES.items()

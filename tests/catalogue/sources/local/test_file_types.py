@@ -43,6 +43,10 @@ ZOO: dict[str, tuple[Shapes, set[str]]] = {
         {f"{MODULE}.hada_{part}": (2, 2) for part in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
         {"loha"},
     ),
+    "loha with the name of an adapter": (
+        {f"a.to_k.hada_{part}.default": (2, 2) for part in ("w1_a", "w1_b", "w2_a", "w2_b")},
+        {"loha"},
+    ),
     "lokr": ({f"{MODULE}.lokr_w1": (4, 4), f"{MODULE}.lokr_w2": (4, 4)}, {"lokr"}),
     "lokr parts": (
         {"lycoris_x.lokr_w1": (4, 4), "lycoris_x.lokr_w2_a": (4, 2), "lycoris_x.lokr_w2_b": (2, 4)},
