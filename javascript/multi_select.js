@@ -130,6 +130,7 @@ window.stylus.files.push({
        * @param {"discard" | "refine"} name
        */
       async function prepare(name) {
+        /** @type {JobPayload} */
         const payload = { keys: [...keys], ...(name === "discard" && { days: 1 }) };
         const job = await attempt(line, async () =>
           stylus.followJob(
@@ -151,7 +152,7 @@ window.stylus.files.push({
         stylus.askFirst(question, asked, label, () => begin(name, payload));
       }
 
-      /** @param {string} name @param {object} payload */
+      /** @param {string} name @param {JobPayload} payload */
       async function begin(name, payload) {
         if (!(await stylus.startJob(line, name, payload))) return;
         setActive(false);
