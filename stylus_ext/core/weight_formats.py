@@ -8,6 +8,10 @@ LORA, LOHA, LOKR, OFT, BOFT, OFT2 = "lora", "loha", "lokr", "oft", "boft", "oftv
 GLORA, IA3, FULL, NORM, DORA, ROUTED = "glora", "ia3", "full", "norm", "dora", "routed"
 UNKNOWN = "unknown"
 
+STYLEINJECT = "styleinject"
+ADAPTER_KEY = "stylus.adapter"
+"""The field in a file's metadata that says it is an adapter of a kind of ours."""
+
 TITLES = {
     LORA: "LoRA",
     LOHA: "LoHa",
