@@ -12,7 +12,7 @@ from stylus_ext.core.family import listed_family
 from stylus_ext.core.option_names import name_of_option
 from stylus_ext.core.settings import Option, Settings, options
 
-PLAN_SECTIONS = ("selection", "weights", "diversity", "text")
+PLAN_SECTIONS = ("selection", "weights", "combination", "diversity", "text")
 
 
 class Help(argparse.RawDescriptionHelpFormatter):

@@ -93,6 +93,7 @@ def _plan_flags(parser: ArgumentParser) -> None:
     add_number(parser, "--batches", "number of batches; each gets another combination", 1)
     add_number(parser, "--batch-size", "pictures in a batch", 1)
     add_number(parser, "--seed", "image seed of the first picture", 0)
+    add_number(parser, "--steps", "plan schedules for a picture of so many steps; 0: none", 0)
     parser.add_argument(
         "--reach",
         choices=REACHES,
@@ -109,7 +110,9 @@ def _plan_flags(parser: ArgumentParser) -> None:
 
 
 def _plan_payload(arguments: Namespace) -> dict[str, Any]:
+    steps = arguments.steps
     return {
+        "host_steps": {"steps": steps, "changes": steps} if steps else None,
         "prompt": _standard_input() if arguments.prompt == "-" else arguments.prompt,
         "negative_prompt": arguments.negative,
         "seed": arguments.seed,

@@ -78,7 +78,7 @@ class Pick:
     is unknown. If `user_weight`, the user set the weight: it is used as it is, up to the cap.
 
     `asked_for`: the prompt has its name or trigger, or the user keeps it. `min_weight` and
-    `max_weight` are the range that its author states.
+    `max_weight` are the range that its author states. `tool`: a slider, speed or utility adapter.
     """
 
     key: AdapterKey
@@ -93,6 +93,7 @@ class Pick:
     asked_for: bool = False
     min_weight: float | None = None
     max_weight: float | None = None
+    tool: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class Description:
         _check_kind(self.kind)
 
     @property
+    def is_tool(self) -> bool:
+        return self.slider or self.speed or self.utility
+
+    @property
     def refined(self) -> bool:
         """True if the text comes from a model or a person, not from the rules."""
         return self.source != BY_RULES

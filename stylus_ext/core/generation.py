@@ -16,6 +16,7 @@ from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, with_parsed_key
 from stylus_ext.core.plan import from_json as plan_from_json
 from stylus_ext.core.plan import to_json as plan_to_json
+from stylus_ext.core.schedules import HostSteps, Schedule, schedule_from_json
 
 _WRONG = "The engine's answer cannot be read ({}). Restart the WebUI fully."
 
@@ -94,6 +95,28 @@ class ImageMask:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSchedules:
+    """The schedules of the LoRAs of one image by stem, for each pass."""
+
+    first: Mapping[str, Schedule] = field(default_factory=dict)
+    second: Mapping[str, Schedule] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, dict[str, list[list[float]]]]:
+        return {
+            name: {stem: [list(point) for point in points] for stem, points in each.items()}
+            for name, each in (("first", self.first), ("second", self.second))
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> ImageSchedules:
+        first, second = (
+            {str(stem): schedule_from_json(points) for stem, points in data[name].items()}
+            for name in ("first", "second")
+        )
+        return ImageSchedules(first, second)
+
+
+@dataclass(frozen=True, slots=True)
 class UsedAdapter:
     """An adapter that was picked for at least one image."""
 
@@ -117,6 +140,7 @@ class GenerationRequest:
     - `downloads`: picks may be missing on disk; with `without`, fetching is over, and these keys
       did not come, for these reasons.
     - `with_plans`: the answer holds the plan of each distinct prompt.
+    - `host_steps`: what the host can do with schedules; None stands for nothing.
     - `deadline_s`: for the whole answer; `planning_s` of it for planning, once folders are read.
     """
 
@@ -135,6 +159,7 @@ class GenerationRequest:
     downloads: bool = False
     without: Mapping[str, str] | None = None
     with_plans: bool = False
+    host_steps: HostSteps | None = None
     deadline_s: float | None = None
     planning_s: float | None = None
 
@@ -150,7 +175,10 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class GenerationAnswer:
-    """Texts and masks by image; with `compared`, those of one more batch follow."""
+    """Texts, masks and schedules by image; with `compared`, those of one more batch follow.
+
+    Without any schedule there are none.
+    """
 
     texts: Texts
     masks: tuple[ImageMask, ...]
@@ -161,6 +189,7 @@ class GenerationAnswer:
     compared: bool = False
     plans: tuple[Plan, ...] = ()
     elapsed_ms: float = 0.0
+    schedules: tuple[ImageSchedules, ...] = ()
 
 
 def unchanged_answer(
@@ -192,6 +221,8 @@ def request_to_json(request: GenerationRequest) -> dict[str, Any]:
             data[item.name] = list(value) if isinstance(value, tuple) else value
     if request.without is not None:
         data["without"] = [{"key": key, "text": text} for key, text in request.without.items()]
+    if request.host_steps is not None:
+        data["host_steps"] = asdict(request.host_steps)
     data["settings"] = {section: dict(values) for section, values in request.settings.items()}
     return data
 
@@ -206,6 +237,8 @@ def request_from_json(data: Mapping[str, Any]) -> GenerationRequest:
     }
     if "without" in given:
         given["without"] = {reason["key"]: reason["text"] for reason in given["without"]}
+    if "host_steps" in given:
+        given["host_steps"] = HostSteps(**given["host_steps"])
     return GenerationRequest(texts=_texts(data["prompts"], data["images"]), **given)
 
 
@@ -222,6 +255,7 @@ def answer_to_json(answer: GenerationAnswer) -> dict[str, Any]:
         "compared": answer.compared,
         "plans": [plan_to_json(plan) for plan in answer.plans],
         "elapsed_ms": answer.elapsed_ms,
+        "schedules": [schedules.to_json() for schedules in answer.schedules],
     }
 
 
@@ -238,12 +272,15 @@ def answer_from_json(data: Mapping[str, Any], request: GenerationRequest) -> Gen
             compared=bool(data["compared"]),
             plans=tuple(map(plan_from_json, data["plans"])),
             elapsed_ms=float(data["elapsed_ms"]),
+            schedules=tuple(map(ImageSchedules.from_json, data.get("schedules", ()))),
         )
     except (InvalidInput, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InvalidInput(_WRONG.format(f"{type(error).__name__}: {error}")) from error
     images = len(request.texts.positive) + (request.batch_size if answer.compared else 0)
     if {len(answer.texts.positive), len(answer.texts.negative), len(answer.masks)} != {images}:
         raise InvalidInput(_WRONG.format("it does not have one prompt per image"))
+    if len(answer.schedules) not in (0, images):
+        raise InvalidInput(_WRONG.format("it does not have the schedules of each image"))
     if bool(answer.texts.hr_positive) != bool(request.texts.hr_positive):
         raise InvalidInput(_WRONG.format("it does not have the texts of the second pass"))
     if answer.missing and (not request.downloads or request.without is not None):

@@ -77,6 +77,8 @@ ADVANCED = (
             "weights.default_weight": "Default weight",
             "weights.total_cap": "Limit for the sum of weights",
             "weights.paper_factor": "Weights of the paper's code",
+            "combination.combine": "How LoRAs are combined",
+            "combination.switch_steps": "Steps until the next LoRA acts",
             "text.negative_text": "Add negative prompt text",
             "text.debias": "Text to add",
             "text.emphasis": "Emphasis of concepts without a LoRA",

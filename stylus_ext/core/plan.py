@@ -10,6 +10,7 @@ from typing import Any
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.schedules import Schedule, schedule_from_json
 
 JSON_VERSION = 2
 _READABLE = (1, JSON_VERSION)  # in version 1, `user_weight` was called `said`
@@ -36,7 +37,9 @@ class MissingFile:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`prompts`, `negative_prompts` and `masks` have one item per batch."""
+    """`prompts`, `negative_prompts` and `masks` have one item per batch, and so have `schedules`,
+    unless no pick of any batch has one.
+    """
 
     prompt: str
     negative_prompt: str
@@ -54,6 +57,7 @@ class Plan:
     outcome: Outcome = Outcome.DONE
     repeatable: bool = True
     """Planning the same again gives the same; not so after a fallback, such as without encoder."""
+    schedules: tuple[Mapping[AdapterKey, Schedule], ...] = ()
 
 
 def unchanged(
@@ -97,6 +101,10 @@ def to_json(plan: Plan) -> dict[str, Any]:
             for mask in plan.masks
         ],
         "weight_factors": [mask.weight_factor for mask in plan.masks],
+        "schedules": [
+            {str(key): [list(point) for point in schedule] for key, schedule in batch.items()}
+            for batch in plan.schedules
+        ],
         "prompts": list(plan.prompts),
         "negative_prompts": list(plan.negative_prompts),
         "missing": [{**asdict(file), "key": str(file.key)} for file in plan.missing],
@@ -151,6 +159,10 @@ def _read(data: Mapping[str, Any]) -> Plan:
         catalogue=str(data["catalogue"]),
         outcome=Outcome(data.get("outcome", Outcome.DONE)),
         repeatable=bool(data.get("repeatable", True)),
+        schedules=tuple(
+            {AdapterKey.parse(key): schedule_from_json(points) for key, points in batch.items()}
+            for batch in data.get("schedules", ())
+        ),
     )
 
 

@@ -54,6 +54,8 @@ VARIED = "varied"
 SCHEMES = (VARIED, "paper", "all", "subsets")
 POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules", "chat")
+MERGE, SWITCH, WINDOWS, WEIGHTED = "merge", "switch", "windows", "weighted-switch"
+COMBINATIONS = ("auto", MERGE, SWITCH, WINDOWS, WEIGHTED)
 ENGINE_SECTIONS = tuple("encoder vectors civitai hugging_face downloads chat reranking".split())
 """Sections of the engine, which a plan cannot change."""
 
@@ -146,6 +148,20 @@ class WeightSettings(_Section):
     paper_factor: bool = _option(
         False, "multiply weights by 0.8 again, as the paper's published code does"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Combination(_Section):
+    """How several LoRAs are combined over the steps of a picture."""
+
+    combine: str = _option(
+        "auto",
+        "`merge` adds up their weights in all steps, `switch` has one act at a time, `windows`"
+        " first those that decide on the layout and style last, `weighted-switch` gives time by"
+        " their words in the prompt; `auto` merges up to two, if the WebUI can do more",
+        choices=COMBINATIONS,
+    )
+    switch_steps: int = _option(5, "steps until the next LoRA acts", low=1, high=50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +330,7 @@ class Settings:
 
     selection: Selection = field(default_factory=Selection)
     weights: WeightSettings = field(default_factory=WeightSettings)
+    combination: Combination = field(default_factory=Combination)
     diversity: Diversity = field(default_factory=Diversity)
     text: Text = field(default_factory=Text)
     encoder: Encoder = field(default_factory=Encoder)

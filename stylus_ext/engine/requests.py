@@ -61,6 +61,13 @@ class CorrectionsInput(InputPart):
     only: bool = False
 
 
+class HostStepsInput(InputPart):
+    """The steps of the shortest pass, and how many changes of weights the host can do in it."""
+
+    steps: Whole = Field(ge=1, le=10_000)
+    changes: Whole = Field(ge=0, le=10_000)
+
+
 class ReachInput(OperationInput):
     """Settings of plans, and which adapters they may pick."""
 
@@ -78,6 +85,7 @@ class PlanningInput(ReachInput):
     downloads: bool = False
     without: list[NotFetchedInput] | None = Field(default=None, max_length=100)
     corrections: CorrectionsInput | None = None
+    host_steps: HostStepsInput | None = None
     deadline_s: Seconds | None = None
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Mask, Pick
 from stylus_ext.core.errors import Note
-from stylus_ext.core.generation import ImageMask, Texts, UsedAdapter, joined
+from stylus_ext.core.generation import ImageMask, ImageSchedules, Texts, UsedAdapter, joined
 from stylus_ext.core.plan import MissingFile, Plan
 from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.schedules import HostSteps, Schedule, pick_schedules
 from stylus_ext.core.settings import VARIED, Settings
 from stylus_ext.core.tags import TagInputs, own_weight, weigh, write_tags, written
 
@@ -30,7 +31,7 @@ class Batches:
     """The images of a generation, cut into batches; `seeds` has one for each image.
 
     `allowed_kinds` None allows picks of all kinds. `description` is planned in place of the
-    prompts; then their texts get the tags alone.
+    prompts; then their texts get the tags alone. `host_steps` None allows no schedules.
     """
 
     texts: Texts
@@ -39,6 +40,7 @@ class Batches:
     settings: Settings
     allowed_kinds: frozenset[str] | None = None
     description: str = ""
+    host_steps: HostSteps | None = None
 
     def ranges(self) -> list[range]:
         count = len(self.texts.positive)
@@ -95,10 +97,11 @@ class Batches:
 
 @dataclass(frozen=True, slots=True)
 class WrittenGeneration:
-    """Texts and masks per image; with `compared`, those of one more batch follow."""
+    """Texts, masks and schedules per image; with `compared`, those of one more batch follow."""
 
     texts: Texts
     masks: tuple[ImageMask, ...]
+    schedules: tuple[ImageSchedules, ...]
     plans: tuple[Plan, ...]
     notes: tuple[Note, ...] = ()
     compared: bool = False
@@ -123,22 +126,24 @@ def write_generation(
 ) -> WrittenGeneration:
     """`compare` adds the first batch once more without adapters, where any image has some."""
     plans = batches.planned(planning)
-    texts, masks, left_out = _write(batches, plans)
+    texts, masks, schedules, left_out = _write(batches, plans)
     notes = [note for planned in plans.values() for note in planned.plan.notes]
     made = WrittenGeneration(
         texts,
         masks,
+        schedules,
         tuple(planned.plan for planned in plans.values()),
         tuple(dict.fromkeys([*notes, *_mixed_batch(left_out)])),
     )
     if not compare or not any(mask.on for mask in masks):
         return made
     added = "picture has the seed" if batches.batch_size == 1 else "batch has the seeds"
-    base_texts, base_masks, _ = _write(batches.first_batch_alone(), plans)
+    base_texts, base_masks, base_schedules, _ = _write(batches.first_batch_alone(), plans)
     return replace(
         made,
         texts=texts + base_texts,
         masks=masks + base_masks,
+        schedules=schedules + base_schedules,
         notes=(*made.notes, Note("compared", _COMPARED.format(added))),
         compared=True,
     )
@@ -170,27 +175,40 @@ class _BatchSet:
 
 def _write(
     batches: Batches, plans: Mapping[Pair, _PlannedPrompt]
-) -> tuple[Texts, tuple[ImageMask, ...], set[str]]:
-    """Texts, masks, and the names of what was left out because prompts of a batch differ."""
+) -> tuple[Texts, tuple[ImageMask, ...], tuple[ImageSchedules, ...], set[str]]:
+    """Texts, masks, schedules, and the names of what was left out as prompts of a batch differ."""
     first: list[Pair] = []
     second: list[Pair] = []
     masks: list[ImageMask] = []
+    schedules: list[ImageSchedules] = []
     left_out: set[str] = set()
     own = batches.texts
     for number, batch in enumerate(batches.ranges()):
         chosen = _common_set(batches, plans, map(batches.first_pass, batch), number)
         left_out |= _left_out(batches, chosen)
+        in_passes = [_schedules(batches, chosen)]
         for image in batch:
             pair = batches.first_pass(image)
             first.append(_text(batches, chosen, pair, pair))
             masks.append(_image_mask(chosen, pair))
         if own.hr_positive:
             chosen = _common_set(batches, plans, map(batches.second_pass, batch), number)
+            in_passes.append(_schedules(batches, chosen))
             for image in batch:
                 texts = own.hr_positive[image], own.hr_negative[image]
                 second.append(_text(batches, chosen, batches.second_pass(image), texts))
+        schedules += [ImageSchedules(*in_passes)] * len(batch)
     lists = [tuple(pair[place] for pair in pairs) for pairs in (first, second) for place in (0, 1)]
-    return Texts(*lists), tuple(masks), left_out
+    return Texts(*lists), tuple(masks), tuple(schedules), left_out
+
+
+def _schedules(batches: Batches, chosen: _BatchSet) -> dict[str, Schedule]:
+    """The schedules of one pass of a batch, by stem."""
+    if batches.host_steps is None:
+        return {}
+    inputs = [_inputs(batches, plan, pair) for pair, plan in chosen.plans.items()]
+    found = pick_schedules(inputs, chosen.mask(next(iter(chosen.plans))), batches.host_steps)
+    return {inputs[0].tags[key].stem: schedule for key, schedule in found.items()}
 
 
 def _common_set(
@@ -244,20 +262,19 @@ def _text(batches: Batches, chosen: _BatchSet, pair: Pair, texts: Pair) -> Pair:
     if chosen.whole and texts == pair:
         number = plan.masks.index(chosen.masks[pair])
         return plan.prompts[number], plan.negative_prompts[number]
-    inputs = TagInputs(
-        parse_prompt(texts[0]),
-        parse_prompt(texts[1]),
-        plan.composition,
-        {tag.key: tag for tag in plan.tags},
-        batches.settings,
-    )
-    outcome = write_tags(inputs, chosen.mask(pair))
+    outcome = write_tags(_inputs(batches, plan, texts), chosen.mask(pair))
     own = _tags(plan, _weights(batches, plan, pair, chosen.mask(pair)))
     if not own:
         return outcome.prompt, outcome.negative_prompt
     leading = next(iter(chosen.plans.values()))
     same = _tags(leading, _smallest_weights(batches, chosen))
     return outcome.prompt.removesuffix(own) + same, outcome.negative_prompt
+
+
+def _inputs(batches: Batches, plan: Plan, texts: Pair) -> TagInputs:
+    prompt, negative = map(parse_prompt, texts)
+    tags = {tag.key: tag for tag in plan.tags}
+    return TagInputs(prompt, negative, plan.composition, tags, batches.settings)
 
 
 def _smallest_weights(batches: Batches, chosen: _BatchSet) -> dict[AdapterKey, float]:

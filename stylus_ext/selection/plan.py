@@ -1,7 +1,4 @@
-"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags.
-
-Any failure leaves the prompt unchanged, with a note.
-"""
+"""Plan a prompt: prompt -> candidates -> composition -> masks -> tags; or leave it unchanged."""
 
 from __future__ import annotations
 
@@ -23,6 +20,7 @@ from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
+from stylus_ext.core.schedules import HostSteps, pick_schedules
 from stylus_ext.core.settings import Selection, Settings
 from stylus_ext.core.tags import ADAPTER_KINDS, TagInputs, own_weight, without_excess, write_tags
 from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
@@ -97,6 +95,7 @@ class PlanRequest:
     on_disk: Mapping[AdapterKey, str] | None = None
     reach: FetchPolicy | None = None
     corrections: Corrections = NO_CORRECTIONS
+    host_steps: HostSteps | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.seeds) <= MOST_BATCHES:
@@ -185,12 +184,14 @@ class PlanPrompt:
         )
         composition = _used(composition, masks)
         entries = self._store.read(pick.key for pick in composition.all_picks)
+        composition = _with_tools(composition, entries)
         tags = {
             pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
             for pick in composition.all_picks
         }
         inputs = TagInputs(prompt, negative, composition, tags, settings)
         written = {mask: write_tags(inputs, mask) for mask in masks}
+        schedules = tuple(pick_schedules([inputs], mask, request.host_steps) for mask in masks)
         family = family_of_plan(settings, entries)
         notes = [*notes, *excess_notes]
         notes += (note for texts in written.values() for note in texts.notes)
@@ -215,6 +216,7 @@ class PlanPrompt:
             confidence=confidence,
             catalogue=f"{self._store.identity}:{self._store.revision}",
             repeatable=is_repeatable,
+            schedules=schedules if any(schedules) else (),
         )
 
     def _compose(
@@ -308,6 +310,15 @@ def _weighted(composition: Composition, settings: Settings) -> Composition:
     default = settings.weights.default_weight
     picks, alternatives = (
         tuple(replace(pick, weight=default) if pick.weight is None else pick for pick in part)
+        for part in (composition.picks, composition.alternatives)
+    )
+    return replace(composition, picks=picks, alternatives=alternatives)
+
+
+def _with_tools(composition: Composition, entries: Mapping[AdapterKey, Entry]) -> Composition:
+    """The composition with the picks marked that are tools."""
+    picks, alternatives = (
+        tuple(replace(pick, tool=entries[pick.key].description.is_tool) for pick in part)
         for part in (composition.picks, composition.alternatives)
     )
     return replace(composition, picks=picks, alternatives=alternatives)

@@ -19,6 +19,7 @@ from stylus_ext.core.generation import (
     GenerationAnswer,
     GenerationRequest,
     ImageMask,
+    ImageSchedules,
     Texts,
     UsedAdapter,
     answer_from_json,
@@ -29,6 +30,7 @@ from stylus_ext.core.generation import (
     unchanged_answer,
 )
 from stylus_ext.core.plan import MissingFile, Outcome
+from stylus_ext.core.schedules import HostSteps
 
 WORDS = st.sampled_from(["", "a corgi", "a fox", "星", "a\nb"])
 
@@ -60,6 +62,7 @@ def requests(draw: st.DrawFn) -> GenerationRequest:
         without=draw(st.sampled_from([None, {}, {"civitai:1": "It is gone."}])),
         with_plans=draw(st.booleans()),
         deadline_s=draw(st.sampled_from([None, 0.0, 2.5])),
+        host_steps=draw(st.sampled_from([None, HostSteps(20, 4)])),
         planning_s=draw(st.sampled_from([None, 1.0])),
     )
 
@@ -87,6 +90,7 @@ ANSWER = GenerationAnswer(
     notes=(Note("a", "One."),),
     state=EngineAnswerState(Outcome.DONE, FolderState.BUSY, False, False),
     elapsed_ms=1.5,
+    schedules=(ImageSchedules({"x": ((0.0, 0.8), (0.5, 0.0))}), ImageSchedules()),
 )
 REQUEST = GenerationRequest(Texts(("a", "b"), ("", "lowres")), (1, 2), downloads=True)
 
@@ -95,9 +99,18 @@ def test_an_answer_comes_back_the_same() -> None:
     assert answer_from_json(over_the_wire(answer_to_json(ANSWER)), REQUEST) == ANSWER
 
 
+def test_an_answer_of_an_older_engine_has_no_schedules() -> None:
+    data = over_the_wire(answer_to_json(ANSWER))
+    del data["schedules"]
+    assert answer_from_json(data, REQUEST) == replace(ANSWER, schedules=())
+
+
 def test_one_more_batch_is_expected_only_where_it_is_said() -> None:
     longer = replace(
-        ANSWER, texts=ANSWER.texts + ANSWER.texts.part(0, 1), masks=(*ANSWER.masks, ImageMask())
+        ANSWER,
+        texts=ANSWER.texts + ANSWER.texts.part(0, 1),
+        masks=(*ANSWER.masks, ImageMask()),
+        schedules=(),
     )
     compared = replace(longer, compared=True)
     assert answer_from_json(answer_to_json(compared), REQUEST) == compared
@@ -112,6 +125,8 @@ def test_one_more_batch_is_expected_only_where_it_is_said() -> None:
         lambda data: data["images"].append(0),
         lambda data: data["images"].__setitem__(0, 7),
         lambda data: data["masks"].pop(),
+        lambda data: data["schedules"].pop(),
+        lambda data: data["schedules"][0]["first"].update(x=[[0.5, 1]]),
         lambda data: data["prompts"][0].pop("negative_prompt"),
         lambda data: data["state"].update(outcome="perhaps"),
         lambda data: data.pop("state"),

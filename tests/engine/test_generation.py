@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from stylus_ext.core.generation import (
 )
 from stylus_ext.core.plan import Outcome
 from stylus_ext.core.ports import Progress
+from stylus_ext.core.schedules import HostSteps
 from stylus_ext.core.settings import Settings
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.catalogue import Catalogue
@@ -98,6 +100,35 @@ def test_a_generation_has_the_texts_that_its_plans_have(stylus: Stylus, folder: 
     assert "<lora:castle_keep:" in answer.texts.positive[0]
     assert {adapter.stem for adapter in answer.adapters} >= {"castle_keep", "dragon_keep"}
     assert answer.masks[0].on[0] == "castle_keep"
+
+
+BOTH = "a castle keep, a dragon keep"
+
+
+def test_a_host_that_can_do_schedules_gets_them_for_each_pass(stylus: Stylus, folder: str) -> None:
+    settings: dict[str, Any] = {**LOOSE, "combination": {"combine": "switch"}}
+    texts = Texts((BOTH,) * 3, ("",) * 3, ("a castle keep", BOTH, BOTH), ("",) * 3)
+    request = GenerationRequest(
+        texts,
+        (1, 2, 3),
+        settings={**settings, "diversity": {"scheme": "all"}},
+        lora_dirs=(folder,),
+        host_steps=HostSteps(20, 10),
+        compare=True,
+        with_plans=True,
+    )
+    answer = ask(stylus, request)
+    assert set(answer.schedules[0].first) == {"castle_keep", "dragon_keep"}
+    assert [set(each.second) for each in answer.schedules] == [
+        set(),
+        {"castle_keep", "dragon_keep"},
+        {"castle_keep", "dragon_keep"},
+        set(),
+    ]
+    assert answer.schedules[3].first == {}
+    assert [len(batch) for batch in answer.plans[0].schedules] == [2, 2, 2]
+    assert ask(stylus, replace(request, host_steps=None)).schedules == ()
+    assert ask(stylus, replace(request, settings=LOOSE)).schedules == ()
 
 
 def test_plans_are_sent_only_where_they_are_wanted(stylus: Stylus) -> None:

@@ -22,12 +22,14 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.plan import Outcome, Plan, to_json, unchanged
 from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.schedules import HostSteps
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.engine.catalogue import Catalogue, FoldersRead
 from stylus_ext.engine.requests import (
     CorrectionsInput,
     GenerationInput,
+    HostStepsInput,
     InventoryInput,
     PlanInput,
     ReachInput,
@@ -60,6 +62,7 @@ def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, An
             on_disk=reach_on_disk(catalogue, request, empty=policy is not None),
             reach=policy,
             corrections=corrections_of(request.corrections),
+            host_steps=host_steps_of(request.host_steps),
         ),
         deadline,
     )
@@ -138,6 +141,10 @@ def corrections_of(request: CorrectionsInput | None) -> Corrections:
     reject = frozenset(map(AdapterKey.parse, request.reject))
     swap = frozenset(map(AdapterKey.parse, request.swap))
     return Corrections(reject, swap, kept, request.only)
+
+
+def host_steps_of(request: HostStepsInput | None) -> HostSteps | None:
+    return None if request is None else HostSteps(request.steps, request.changes)
 
 
 def plan_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
@@ -235,6 +242,7 @@ def _generation_answer(
                 on_disk=on_disk,
                 reach=policy,
                 corrections=corrections,
+                host_steps=request.host_steps,
             ),
             deadline,
         )
@@ -259,6 +267,7 @@ def _generation_answer(
         made.compared,
         made.plans if request.with_plans else (),
         round((time.perf_counter() - started) * 1000, 1),
+        made.schedules if any(each.first or each.second for each in made.schedules) else (),
     )
 
 
@@ -271,6 +280,7 @@ def _batches(request: GenerationRequest, settings: Settings) -> Batches:
         settings,
         None if kinds is None else frozenset(kinds),
         request.description,
+        request.host_steps,
     )
 
 
