@@ -105,7 +105,11 @@ window.stylus.files.push({
         favourite: stylus.chipGroup("favourite", text("favourites"), () => listFromTop()),
       };
       const consent = stylus.pictureConsent(line, () => refresh());
-      const selection = stylus.multiSelect(line, () => refresh());
+      const selection = stylus.multiSelect(
+        line,
+        () => gallery.redraw(),
+        () => refresh(),
+      );
       const gallery = stylus.drawGallery({
         label: text("catalogue"),
         load,

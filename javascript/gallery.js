@@ -44,6 +44,8 @@ window.stylus.files.push({
       const pages = new Map();
       /** List items in the page, by index. @type {Map<number, HTMLLIElement>} */
       const items = new Map();
+      /** What an item shows. @type {WeakMap<HTMLLIElement, Entry>} */
+      const shown = new WeakMap();
       let total = 0;
       let columns = 1;
       let rowHeight = 1;
@@ -114,8 +116,11 @@ window.stylus.files.push({
       }
 
       /** @param {number} index */
+      const entryAt = (index) => pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE];
+
+      /** @param {number} index */
       function makeItem(index) {
-        const entry = pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE];
+        const entry = entryAt(index);
         const card = entry && makeCard(entry);
         const buttons = entry && card ? [card, makeActions(entry)] : [];
         for (const one of buttons) one.tabIndex = index === active ? 0 : -1;
@@ -129,7 +134,39 @@ window.stylus.files.push({
           buttons,
         );
         items.set(index, item);
+        if (entry) shown.set(item, entry);
         return item;
+      }
+
+      /**
+       * Shows the entry at an index. A card that shows it already stays, and with it a click that
+       * is under way, the focus and the picture.
+       * @param {number} index
+       */
+      function updateItem(index) {
+        const item = items.get(index);
+        if (!item) return;
+        const entry = entryAt(index);
+        const isSame = entry && JSON.stringify(shown.get(item)) === JSON.stringify(entry);
+        if (isSame) {
+          item.setAttribute("aria-setsize", String(total));
+        } else {
+          replaceItem(index, item);
+        }
+      }
+
+      /** @param {number} index @param {HTMLLIElement} item */
+      function replaceItem(index, item) {
+        const hadFocus = item.contains(document.activeElement);
+        pictures.release(item);
+        const made = makeItem(index);
+        item.replaceWith(made);
+        if (hadFocus) (made.querySelector("button") ?? place).focus({ preventScroll: true });
+      }
+
+      /** Makes every card in the page anew, from the entries that are known. */
+      function redraw() {
+        items.forEach((item, index) => replaceItem(index, item));
       }
 
       /** @param {number} start @param {number} end */
@@ -152,13 +189,13 @@ window.stylus.files.push({
           return;
         }
         pages.set(page, answer.entries);
-        if (outdated) items.forEach((item, index) => drop(index, item));
-        outdated = false;
         total = answer.total;
-        for (let index = page * PAGE_SIZE; index < (page + 1) * PAGE_SIZE; index++) {
-          const item = items.get(index);
-          if (item) item.replaceWith(makeItem(index));
-        }
+        const start = page * PAGE_SIZE;
+        items.forEach((item, index) => {
+          if (index >= start && index < Math.min(start + PAGE_SIZE, total)) updateItem(index);
+          else if (outdated) drop(index, item);
+        });
+        outdated = false;
         render();
       }
 
@@ -228,7 +265,7 @@ window.stylus.files.push({
       }
 
       new ResizeObserver(requestRender).observe(place);
-      return { place, reload, focusCard };
+      return { place, reload, redraw, focusCard };
     }
 
     return { drawGallery };

@@ -54,10 +54,11 @@ window.stylus.files.push({
 
     /**
      * @param {HTMLElement} line
-     * @param {() => void} changed
+     * @param {() => void} redraw shows the cards as selected or not
+     * @param {() => void} changed after a change of the selected LoRAs
      * @returns {MultiSelect}
      */
-    function multiSelect(line, changed) {
+    function multiSelect(line, redraw, changed) {
       let active = false;
       /** @type {Set<string>} */
       const keys = new Set();
@@ -109,7 +110,7 @@ window.stylus.files.push({
         bar.hidden = !active;
         if (active) showAbilities();
         show();
-        changed();
+        redraw();
       }
 
       function show() {
@@ -166,6 +167,7 @@ window.stylus.files.push({
         const answer = await attempt(line, () => call("mark_all", payload));
         if (!answer) return;
         setActive(false);
+        changed();
         toggle.focus();
         const number = answer.changed;
         say(line, number === 1 ? "markedManyOne" : "markedMany", { number });

@@ -140,7 +140,7 @@ interface Stylus {
   ): { place: HTMLElement; show(isShown: boolean): void };
 
   // multi_select.js
-  multiSelect(line: HTMLElement, changed: () => void): MultiSelect;
+  multiSelect(line: HTMLElement, redraw: () => void, changed: () => void): MultiSelect;
 
   // pictures.js
   pictures: {
@@ -236,6 +236,7 @@ interface PlanPanel {
 interface Gallery {
   place: HTMLElement;
   reload(toTop: boolean): void;
+  redraw(): void;
   focusCard(key: string): boolean;
 }
 

@@ -377,10 +377,31 @@ def test_a_picture_of_what_is_not_on_disk_is_asked_for_by_its_key(
             route.fulfill(body=png(8, 8), content_type="image/png")
 
         here.page.route("**/stylus/v1/ui/picture", answer)
-        here.page.evaluate("""() => document.getElementById("stylus_cards").replaceChildren(
+        here.page.evaluate("""() => document.getElementById("stylus_found").before(
             stylus.pictures.frame({key: "civitai:7", name: "x", picture: true, nsfw: true}))""")
-        here.page.locator("#stylus_cards .stylus-blurred img").wait_for(state="visible")
+        here.page.locator(".stylus-blurred[data-key='civitai:7'] img").wait_for(state="attached")
         assert {"stem": "", "key": "civitai:7"} in asked
+
+
+def test_a_card_that_shows_the_same_stays_when_the_list_is_read_again(
+    planner: Desk, browser: Browser
+) -> None:
+    """So a click that is under way and the focus stay too."""
+    with own_tab(planner, browser) as (tab, _):
+        tab.wait_for("found", "found")
+        tab.page.locator("#stylus_cards .stylus-open").nth(1).wait_for()
+        tab.page.evaluate("""() => {
+            window.before = [...document.querySelectorAll("#stylus_cards .stylus-open")];
+            window.before[1].focus();
+        }""")
+        changed = str(tab.page.evaluate("window.before[0].dataset.key"))
+        planner.page_asks("edit", {"key": changed, "favourite": True})
+        tab.part("order").dispatch_event("change")
+        eventually(lambda: tab.page.evaluate("!window.before[0].isConnected"), tab.page)
+        assert _keys(tab)[0] == changed
+        assert tab.page.evaluate("window.before.slice(1).every((card) => card.isConnected)")
+        assert tab.page.evaluate("document.activeElement === window.before[1]")
+        planner.page_asks("edit", {"key": changed, "favourite": False})
 
 
 def test_hostile_cards_are_text(planner: Desk, browser: Browser) -> None:

@@ -71,6 +71,8 @@ def test_a_step_is_running_failed_and_done(
     civitai.faults.add(Fault("/models$", after=0, delay_s=3, times=1))
     with own_tab(newcomer, browser) as (tab, here):
         tab.turn_to("setup")
+        write_lora(newcomer.folder / "loras" / "zz17.safetensors", seed=77)
+        press(tab, "read")
         eventually(lambda: state(tab, "read") == "done", tab.page)
         assert state(tab, "catalogue") == state(tab, "language_model") == "to_do"
         press(tab, "catalogue")
