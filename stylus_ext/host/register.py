@@ -73,8 +73,10 @@ def _tab() -> list[Any]:
 
 def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
     from stylus_ext.host.early_start import start_early
+    from stylus_ext.host.styleinject_network import register_network
     from stylus_ext.host.web.responses import add
 
+    register_network()
     start_early()
     add(app, _endpoints)
 

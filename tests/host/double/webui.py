@@ -203,6 +203,7 @@ class Host:
 
     def _install(self, monkeypatch: Any) -> None:
         self.callbacks: dict[str, list[Callable[..., Any]]] = {}
+        self.extra_networks: dict[str, Any] = {}
         names = (
             "on_ui_settings",
             "on_before_ui",
@@ -239,6 +240,12 @@ class Host:
             "infotext_utils": self._module(
                 "modules.infotext_utils",
                 parse_generation_parameters=way.parse_generation_parameters,
+            ),
+            "extra_networks": self._module(
+                "modules.extra_networks",
+                register_extra_network=lambda network: self.extra_networks.update(
+                    {network.name: network}
+                ),
             ),
             "sd_models": self._module(
                 "modules.sd_models",
@@ -288,6 +295,7 @@ class Host:
         self._load(ROOT / "scripts" / "stylus.py")
         for other in self.others:
             self.scripts.scripts_data.append(SimpleNamespace(script_class=other, module=None))
+        self.extra_networks.clear()
         for name in ("on_before_ui", "on_ui_settings"):
             for callback in self.callbacks.get(name, []):
                 callback()
