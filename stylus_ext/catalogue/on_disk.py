@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from operator import itemgetter
 from pathlib import PurePath
 from threading import Lock
 
+from stylus_ext.core.adapter_type import ADAPTER_TYPES, LORA
 from stylus_ext.core.card import AUTO_V3, AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import StylusError
@@ -39,13 +40,18 @@ class ListedFile:
     sha256: str = ""
     auto_v3: str = ""
     family: str = ""
+    type: str = LORA
+
+
+ByType = Mapping[str, Mapping[AdapterKey, str]]
+"""By type of adapter the host's stem by key."""
 
 
 @dataclass(slots=True)
 class _KnownInventory:
     items: tuple[ListedFile, ...]
     state: tuple[str, int] | None = None
-    reach: Mapping[AdapterKey, str] | None = None
+    reach: ByType | None = None
 
 
 class Inventories:
@@ -54,7 +60,7 @@ class Inventories:
     def __init__(
         self,
         store: Store,
-        on_disk: Callable[[], Mapping[AdapterKey, str]],
+        on_disk: Callable[[], ByType],
         names: Callable[[], TagNames],
     ) -> None:
         self._store = store
@@ -65,17 +71,18 @@ class Inventories:
 
     def take(self, items: Sequence[ListedFile]) -> str:
         """Store a list and return its number; equal lists have equal numbers."""
-        kept = tuple({item.stem: item for item in sorted(items)}.values())
-        text = "\n".join(
-            "\t".join((item.stem, item.sha256, item.auto_v3, item.family)) for item in kept
-        )
+        kept = tuple({(item.type, item.stem): item for item in sorted(items)}.values())
+        text = "\n".join("\t".join(astuple(item)) for item in kept)
         number = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_NUMBER]
         with self._guard:
             self._known.setdefault(number, _KnownInventory(kept))
         return number
 
     def reach(self, number: str) -> Mapping[AdapterKey, str]:
-        """The host's stem by adapter key."""
+        """The host's stem by the key of a LoRA."""
+        return self.by_type(number)[LORA]
+
+    def by_type(self, number: str) -> ByType:
         state = (self._store.identity, self._store.revision)
         with self._guard:
             known = self._known.get(number)
@@ -84,14 +91,23 @@ class Inventories:
                     f"This engine has no inventory {number[:_NUMBER]!r}; it is to be sent again."
                 )
             if known.reach is None or known.state != state:
-                known.reach, known.state = self._matched(known.items), state
+                known.reach, known.state = self._all_matched(known.items), state
             return known.reach
 
-    def _matched(self, items: Sequence[ListedFile]) -> dict[AdapterKey, str]:
+    def _all_matched(self, items: Sequence[ListedFile]) -> ByType:
+        ours = self._on_disk()
+        return {
+            name: self._matched([item for item in items if item.type == name], ours[name])
+            for name in ADAPTER_TYPES
+        }
+
+    def _matched(
+        self, items: Sequence[ListedFile], on_disk: Mapping[AdapterKey, str]
+    ) -> dict[AdapterKey, str]:
         theirs = {item.stem: AdapterKey.sha256(_sum(item)) for item in items if _sum(item)}
         firsts = self._store.resolve(theirs.values())
         shorts = self._names().hashes
-        ours = {stem: key for key, stem in self._on_disk().items()}
+        ours = {stem: key for key, stem in on_disk.items()}
         by_bytes: dict[str, AdapterKey] = {}
         by_stem: dict[str, AdapterKey] = {}
         for item in items:
@@ -125,7 +141,9 @@ def _sum(item: ListedFile) -> str:
 
 
 def _is_of_family(item: ListedFile, entry: Entry) -> bool:
-    """True unless the families contradict; hosts report SDXL for Pony too."""
+    """True unless type or families contradict; hosts report SDXL for Pony too."""
+    if item.type != entry.card.type:
+        return False
     family = family_of(item.family)
     if UNKNOWN in (family, entry.family):
         return True
@@ -156,26 +174,37 @@ class OnDisk:
         self._guard = Lock()
         self._state: tuple[str, int] | None = None
         self._owners: Mapping[str, AdapterKey] = {}
+        self._others: Mapping[AdapterKey, str] = {}
 
     def __call__(self, folders: Sequence[str] = ()) -> dict[AdapterKey, str]:
-        """Stem by key; of two files with one stem the first by path counts, as in the host."""
-        stems: dict[str, AdapterKey] = {}
-        for path, key in sorted(self._known().items()):
-            if not folders or any(PurePath(path).is_relative_to(folder) for folder in folders):
-                stems.setdefault(PurePath(path).stem, key)
-        return {key: stem for stem, key in sorted(stems.items(), reverse=True)}
+        """Stem by key, of LoRAs."""
+        return self.by_type(folders)[LORA]
 
-    def _known(self) -> Mapping[str, AdapterKey]:
+    def by_type(self, folders: Sequence[str] = ()) -> dict[str, dict[AdapterKey, str]]:
+        """By type the stem by key; of two files with one stem the first by path counts, as in the
+        host.
+        """
+        owners, others = self._known()
+        stems: dict[str, dict[str, AdapterKey]] = {name: {} for name in ADAPTER_TYPES}
+        for path, key in sorted(owners.items()):
+            if not folders or any(PurePath(path).is_relative_to(folder) for folder in folders):
+                stems[others.get(key, LORA)].setdefault(PurePath(path).stem, key)
+        return {
+            name: {key: stem for stem, key in sorted(of_type.items(), reverse=True)}
+            for name, of_type in stems.items()
+        }
+
+    def _known(self) -> tuple[Mapping[str, AdapterKey], Mapping[AdapterKey, str]]:
         with self._guard:
             state = (self._store.identity, self._store.revision)
             if state != self._state:
-                self._owners = self._store.owners()
+                self._owners, self._others = self._store.owners(), self._store.other_types()
                 self._state = state
-            return self._owners
+            return self._owners, self._others
 
 
 class NamesOnDisk:
-    """Names of all local files; later calls read only changes."""
+    """Names of all local files of LoRAs; later calls read only changes."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -202,12 +231,14 @@ class NamesOnDisk:
         self._whole = None
         if before is None or before[0] != state[0] or before[1] > state[1]:
             entries = self._store.read(set(self._store.owners().values()))
-            self._files = {entry.key: _called(entry) for entry in entries.values()}
+            loras = (entry for entry in entries.values() if entry.card.type == LORA)
+            self._files = {entry.key: _called(entry) for entry in loras}
             return
         for change in self._store.changes(before[1]):
             self._files.pop(change.key, None)
-            if change.entry is not None and change.entry.files:
-                self._files[change.key] = _called(change.entry)
+            entry = change.entry
+            if entry is not None and entry.files and entry.card.type == LORA:
+                self._files[change.key] = _called(entry)
 
     def _names(self, keys: Iterable[AdapterKey]) -> TagNames:
         files = sorted(

@@ -50,6 +50,16 @@ class Refreshed:
     vectors: int = 0
     notes: tuple[Note, ...] = ()
 
+    def __add__(self, other: Refreshed) -> Refreshed:
+        return Refreshed(
+            self.written + other.written,
+            self.added + other.added,
+            self.gone + other.gone,
+            self.united + other.united,
+            self.vectors + other.vectors,
+            (*self.notes, *other.notes),
+        )
+
 
 class RefreshCatalogue:
     """Imports sightings from any card source."""

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import PurePath
 from typing import Literal, cast
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.family import UNKNOWN, family_of
 
@@ -154,6 +155,9 @@ class AdapterCard:
     """Other keys under which the same adapter version is known."""
     formats: tuple[str, ...] = ()
     """Formats of the weights, where the source states them."""
+    type: str = LORA
+    negative: bool = False
+    """An embedding for the negative prompt."""
 
     @property
     def bare(self) -> bool:
@@ -214,6 +218,7 @@ def _filled(best: AdapterCard, other: AdapterCard) -> AdapterCard:
         examples=tuple(dict.fromkeys(best.examples + other.examples)),
         nsfw=best.nsfw or other.nsfw,
         weak=best.weak and other.weak,
+        negative=best.negative or other.negative,
         equivalents=tuple(sorted({*best.equivalents, *other.equivalents, other.key} - {best.key})),
     )
 

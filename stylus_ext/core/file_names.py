@@ -28,7 +28,7 @@ _UNSPEAKABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 _HOST_SYNTAX = re.compile(r"[<>:#]")
 _SAYS_NOTHING = frozenset(
     "lora locon lycoris dora adapter model weights file download pytorch safetensors untitled"
-    " output final last v v1 v2 v3".split()
+    " output final last v v1 v2 v3 learned embed embeds embedding embeddings".split()
 )
 _NOISE = re.compile(
     r"(?:(?<![A-Za-z])(?:high|low|HIGH|LOW)|(?<![A-Z])(?:High|Low))(?=(?i:noise)|(?![a-z]))"

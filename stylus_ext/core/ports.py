@@ -222,6 +222,7 @@ class Filter:
     bare: bool | None = None
     favourite: bool | None = None
     used: bool | None = None
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,10 @@ class Store(Protocol):
 
     def owners(self) -> dict[str, AdapterKey]:
         """The adapter of every known file, by path."""
+        ...
+
+    def other_types(self) -> dict[AdapterKey, str]:
+        """The types of the adapters that are no LoRAs."""
         ...
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
@@ -20,6 +20,7 @@ from stylus_ext.catalogue.sources.local.scan import LoraFolder, digests_of
 from stylus_ext.catalogue.sources.pictures.learn import PictureSource
 from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
+from stylus_ext.core.adapter_type import LORA, NO_OTHERS, OtherFolders
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
@@ -36,7 +37,8 @@ STARTER = Path(__file__).resolve().parent.parent / "data" / "starter.jsonl"
 _STARTER_MARK = "starter.sha256"
 _TICK_S = 0.1
 _ABOUT_FILES = frozenset(
-    {"file_damaged", "file_unreadable", "folder_unreadable", "file_name", "not_a_lora"}
+    {"file_damaged", "file_unreadable", "folder_unreadable", "file_name"}
+    | {"not_a_lora", "not_an_embedding"}
 )
 LORA_FOLDER = "the folder where your LoRAs are, such as models/Lora"
 PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's outputs"
@@ -103,7 +105,7 @@ class Catalogue:
         self.names = NamesOnDisk(store)
         self.on_disk = OnDisk(store)
         self._file_notes: dict[tuple[str, ...], tuple[Note, ...]] = {}
-        self.inventories = Inventories(store, self.on_disk, self.names)
+        self.inventories = Inventories(store, self.on_disk.by_type, self.names)
         self.hash_files = HashFiles(
             store,
             self.refresh,
@@ -165,37 +167,58 @@ class Catalogue:
         found = (note for notes in tuple(self._file_notes.values()) for note in notes)
         return tuple(dict.fromkeys(found))
 
-    def index_folders(self, folders: Sequence[str], progress: Progress) -> Refreshed:
-        """Reads LoRA folders; unchanged files are skipped."""
-        source = LoraFolder([checked_folder(folder) for folder in folders])
+    def index_folders(
+        self, folders: Sequence[str], progress: Progress, others: OtherFolders = NO_OTHERS
+    ) -> Refreshed:
+        """Reads folders of LoRAs, and of other types; unchanged files are skipped."""
+        wanted = {LORA: folders, **others}
+        sources = {
+            tuple(of_type): LoraFolder(list(map(checked_folder, of_type)), adapter_type)
+            for adapter_type, of_type in wanted.items()
+            if of_type
+        }
+        refreshed = Refreshed()
         with self.write_lock:
-            refreshed = self.refresh(source, progress)
-            self._file_notes[tuple(folders)] = tuple(
-                note for note in refreshed.notes if note.code in _ABOUT_FILES
-            )
+            for of_type, source in sources.items():
+                read = self.refresh(source, progress)
+                self._file_notes[of_type] = tuple(
+                    note for note in read.notes if note.code in _ABOUT_FILES
+                )
+                refreshed += read
             vectors, notes = self.update_vectors(progress)
         return replace(refreshed, vectors=vectors, notes=(*refreshed.notes, *notes))
 
     def read_folders(
-        self, folders: Sequence[str], progress: Progress, deadline: Deadline, *, wait: bool
+        self,
+        folders: Sequence[str],
+        progress: Progress,
+        deadline: Deadline,
+        *,
+        wait: bool,
+        others: OtherFolders = NO_OTHERS,
     ) -> FoldersRead:
         """Reads what is new in time; `wait` waits for whatever else changes the catalogue."""
         state, notes = FolderState.NONE, list[Note]()
-        if folders:
-            state, notes = self._read_in_time(folders, progress, deadline, wait)
+        if folders or others:
+            state, notes = self._read_in_time(folders, others, progress, deadline, wait)
         partial = self.embed.note()
         if partial is not None:
             notes.append(partial)
         return FoldersRead(state, tuple(notes), partial is None)
 
     def _read_in_time(
-        self, folders: Sequence[str], progress: Progress, deadline: Deadline, wait: bool
+        self,
+        folders: Sequence[str],
+        others: OtherFolders,
+        progress: Progress,
+        deadline: Deadline,
+        wait: bool,
     ) -> tuple[FolderState, list[Note]]:
         if not self._locked(progress, deadline, wait):
             text = "The catalogue is being updated; this plan used its previous state."
             return FolderState.BUSY, [Note("busy", text)]
         try:
-            read = self.index_folders(folders, _DeadlineProgress(progress, deadline))
+            read = self.index_folders(folders, _DeadlineProgress(progress, deadline), others)
         except DeadlineExceeded as error:
             note = Note("late", f"The LoRA folder was not read completely: {error}")
             return FolderState.LATE, [note]
@@ -235,8 +258,15 @@ class Catalogue:
         return refreshed
 
     def available(self, folders: Sequence[str]) -> dict[AdapterKey, str]:
-        """File stems of the adapters in these folders, or in any folder, by key."""
+        """File stems of the LoRAs in these folders, or in any folder, by key."""
         return self.on_disk(checked_folders(folders))
+
+    def available_by_type(
+        self, folders: Sequence[str], others: OtherFolders = NO_OTHERS
+    ) -> Mapping[str, Mapping[AdapterKey, str]]:
+        """By type the file stems of the adapters in these folders, or in any folder, by key."""
+        every = [*folders, *(folder for of_type in others.values() for folder in of_type)]
+        return self.on_disk.by_type(checked_folders(every) if folders else ())
 
     def entry(self, name: str) -> Entry:
         """Finds an entry by any of its keys, its file's stem or the alias in its file."""

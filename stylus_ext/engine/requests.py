@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from stylus_ext.core.adapter_type import EMBEDDING, HYPERNETWORK
 from stylus_ext.core.entry import KINDS, Kind, State
 from stylus_ext.core.ports import Order
 from stylus_ext.core.recipes import LONGEST_PROMPT
@@ -68,12 +69,30 @@ class HostStepsInput(InputPart):
     changes: Whole = Field(ge=0, le=10_000)
 
 
-class ReachInput(OperationInput):
-    """Settings of plans, and which adapters they may pick."""
+class OtherFoldersInput(OperationInput):
+    """The folders of adapters that are no LoRAs."""
+
+    embedding_dirs: list[FolderText] = Field(default=[], max_length=64)
+    hypernetwork_dirs: list[FolderText] = Field(default=[], max_length=64)
+
+    @property
+    def others(self) -> dict[str, list[str]]:
+        found = {EMBEDDING: self.embedding_dirs, HYPERNETWORK: self.hypernetwork_dirs}
+        return {name: folders for name, folders in found.items() if folders}
+
+
+class ReachInput(OtherFoldersInput):
+    """Settings of plans, and which adapters they may pick.
+
+    `stems` are the LoRAs that the host lists, `embeddings` and `hypernetworks` those that it has
+    loaded; without a list of LoRAs all on disk may be picked.
+    """
 
     settings: dict[str, Any] = {}
     lora_dirs: list[FolderText] = Field(default=[], max_length=64)
     stems: list[Stem] | None = Field(default=None, max_length=200_000)
+    embeddings: list[Stem] | None = Field(default=None, max_length=200_000)
+    hypernetworks: list[Stem] | None = Field(default=None, max_length=200_000)
     inventory: Name | None = None
     reach: Literal["auto", "disk", "catalogue"] = "auto"
 
@@ -122,7 +141,7 @@ class GenerationInput(PlanningInput):
     planning_s: Seconds | None = None
 
 
-class FoldersInput(OperationInput):
+class FoldersInput(OtherFoldersInput):
     lora_dirs: list[FolderText] = Field(max_length=64)
     wait: bool = False
     deadline_s: Seconds | None = None
@@ -146,6 +165,7 @@ class ListedFileInput(InputPart):
     sha256: Name = ""
     auto_v3: Name = ""
     family: Name = ""
+    type: Literal["lora", "embedding", "hypernetwork"] = "lora"
 
 
 class InventoryInput(OperationInput):
@@ -153,7 +173,7 @@ class InventoryInput(OperationInput):
     inventory: Name | None = None
 
 
-class IndexInput(OperationInput):
+class IndexInput(OtherFoldersInput):
     lora_dirs: list[FolderText] = Field(default=[], max_length=64)
     learn: list[FolderText] = Field(default=[], max_length=64)
     hash: bool = True
@@ -174,6 +194,7 @@ class BrowseInput(SearchInput):
     bare: bool | None = None
     favourite: bool | None = None
     used: bool | None = None
+    type: Literal["lora", "embedding", "hypernetwork"] | None = None
     order: Order = "name"
     counts: bool = False
     limit: Whole = Field(default=40, ge=1, le=200)
@@ -257,7 +278,7 @@ class SyncInput(OperationInput):
     afresh: bool = False
 
 
-class IdentifyInput(OperationInput):
+class IdentifyInput(OtherFoldersInput):
     lora_dirs: list[FolderText] = Field(max_length=64)
     again: bool = False
 
@@ -288,7 +309,7 @@ class ImportInput(OperationInput):
     embed: bool = True
 
 
-class FetchInput(OperationInput):
+class FetchInput(OtherFoldersInput):
     keys: list[KeyText] = Field(max_length=100)
     lora_dirs: list[FolderText] = Field(default=[], max_length=64)
     dry_run: bool = False

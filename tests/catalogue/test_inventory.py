@@ -56,7 +56,7 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 @pytest.fixture
 def inventories(store: SqliteStore) -> Inventories:
-    return Inventories(store, OnDisk(store), NamesOnDisk(store))
+    return Inventories(store, OnDisk(store).by_type, NamesOnDisk(store))
 
 
 def reach(inventories: Inventories, *items: ListedFile) -> dict[AdapterKey, str]:

@@ -101,6 +101,17 @@ _ORDERS = ";".join(
     for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
 )
 _FORMATS = "ALTER TABLE files ADD COLUMN formats TEXT"
+_TYPES = """
+ALTER TABLE entries ADD COLUMN type TEXT NOT NULL DEFAULT 'lora';
+CREATE INDEX entries_by_type ON entries (type) WHERE type <> 'lora';
+DROP INDEX entries_by_name;
+CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk, refined, bare,
+    favourite, used, added, size, type);
+""" + ";".join(
+    f"DROP INDEX entries_by_{column}; CREATE INDEX entries_by_{column} ON entries ({column} DESC,"
+    f" name, id, family, kind, state, on_disk, refined, bare, favourite{more}, type)"
+    for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
+)
 STEPS: tuple[str, ...] = (
     _FIRST,
     _CARDS,
@@ -111,6 +122,7 @@ STEPS: tuple[str, ...] = (
     _GALLERY,
     _ORDERS,
     _FORMATS,
+    _TYPES,
 )
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.

@@ -223,8 +223,9 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     prints = [text_fingerprint(embedded_text(entry, view)) for view in VIEWS]
     connection.execute(
         "INSERT OR REPLACE INTO entries (id, key, revision, family, kind, state, on_disk, name,"
-        " title_print, card_print, refined, bare, favourite, added, size, used) VALUES"
-        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT count(*) FROM uses WHERE key = ?))",
+        " title_print, card_print, refined, bare, favourite, added, size, type, used) VALUES"
+        " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+        " (SELECT count(*) FROM uses WHERE key = ?))",
         (
             number,
             key,
@@ -240,6 +241,7 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
             entry.edits.favourite,
             max((file.mtime_ns for file in entry.files), default=0),
             max((file.size for file in entry.files), default=0),
+            entry.card.type,
             key,
         ),
     )

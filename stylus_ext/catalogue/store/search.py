@@ -114,12 +114,12 @@ def _by_part(
     return [key for (key,) in rows]
 
 
-_COLUMNS = ("family", "kind", "state", "on_disk", "refined", "bare", "favourite", "used")
+_COLUMNS = ("family", "kind", "state", "type", "on_disk", "refined", "bare", "favourite", "used")
 _EXPRESSIONS = {"used": "(e.used > 0)"}
 """Of the filters that are not a column as it is."""
 _ENTRIES = (
     f"SELECT {', '.join(_EXPRESSIONS.get(column, column) for column in _COLUMNS)}, count(*)"  # noqa: S608
-    " FROM entries e GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+    " FROM entries e GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
 )
 _DUPLICATES = (
     "SELECT coalesce(sum(more), 0) FROM (SELECT count(*) - 1 AS more FROM files GROUP BY key)"
@@ -167,14 +167,14 @@ class CatalogueStats:
             return known
 
 
-_Group = tuple[tuple[str, str, str, bool, bool, bool, bool, bool], int]
+_Group = tuple[tuple[str, str, str, str, bool, bool, bool, bool, bool], int]
 """The values of `_COLUMNS` that some entries share, and their number."""
 
 
 def _groups(connection: sqlite3.Connection) -> list[_Group]:
     return [
-        ((from_column(family), kind, state, *map(bool, marks)), number)
-        for family, kind, state, *marks, number in connection.execute(_ENTRIES)
+        ((from_column(family), kind, state, type_, *map(bool, marks)), number)
+        for family, kind, state, type_, *marks, number in connection.execute(_ENTRIES)
     ]
 
 
@@ -184,7 +184,7 @@ def _counted(connection: sqlite3.Connection, groups: Sequence[_Group]) -> Catalo
     kinds: Counter[str] = Counter()
     states: Counter[str] = Counter()
     refined = bare = used = 0
-    for (family, kind, state, on_disk, is_refined, is_bare, _, is_used), number in groups:
+    for (family, kind, state, _, on_disk, is_refined, is_bare, _, is_used), number in groups:
         families[family] += number
         here[family] += number * on_disk
         kinds[kind] += number

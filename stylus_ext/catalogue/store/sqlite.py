@@ -285,6 +285,12 @@ class SqliteStore:
             with rows.decoding():
                 return {from_column(path): rows.key_of(column) for path, column in held}
 
+    def other_types(self) -> dict[AdapterKey, str]:
+        with self._database.reading() as connection:
+            held = connection.execute("SELECT key, type FROM entries WHERE type <> 'lora'")
+            with rows.decoding():
+                return {rows.key_of(column): name for column, name in held}
+
 
 def _revision(connection: sqlite3.Connection) -> int:
     with rows.decoding():

@@ -52,6 +52,8 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         "key": str(entry.key),
         "name": card.name,
         "version": card.version,
+        "type": card.type,
+        "negative": card.negative,
         "kind": entry.kind,
         "family": entry.family,
         "base_model": card.base_model,
@@ -136,8 +138,8 @@ def index(
     notes: list[Note] = []
     for folder in request.learn:
         checked_folder(folder, PICTURE_FOLDER)  # reports a mistake before a long reading
-    if request.lora_dirs:
-        refreshed = catalogue.index_folders(request.lora_dirs, progress)
+    if request.lora_dirs or request.others:
+        refreshed = catalogue.index_folders(request.lora_dirs, progress, request.others)
         counts |= {name: getattr(refreshed, name) for name in _REFRESHED}
         notes += refreshed.notes
     if request.learn:
@@ -175,6 +177,7 @@ def browse(catalogue: Catalogue, pictures: CardPictures, request: BrowseInput) -
         bare=request.bare,
         favourite=request.favourite,
         used=request.used,
+        type=request.type,
     )
     page = catalogue.store.search(request.text, keep, request.offset, request.limit, request.order)
     uses = catalogue.store.uses.counts(entry.key for entry in page.entries)
@@ -202,6 +205,7 @@ def _facets_json(catalogue: Catalogue, keep: Filter) -> dict[str, Any]:
     return {
         "families": families,
         "kinds": facets["kind"],
+        "types": facets["type"],
         "states": facets["state"],
         "on_disk": facets["on_disk"].get(True, 0),
         "bare": facets["bare"].get(True, 0),
@@ -323,7 +327,9 @@ def picture(
 def folders(catalogue: Catalogue, request: FoldersInput, progress: Progress) -> dict[str, Any]:
     started = time.perf_counter()
     deadline = Deadline(request.deadline_s)
-    read = catalogue.read_folders(request.lora_dirs, progress, deadline, wait=request.wait)
+    read = catalogue.read_folders(
+        request.lora_dirs, progress, deadline, wait=request.wait, others=request.others
+    )
     whole = read.state is FolderState.READ and read.index_complete
     state = EngineAnswerState(
         folders=read.state, index_complete=read.index_complete, repeatable=whole

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.catalogue.on_disk import ListedFile
+from stylus_ext.core.adapter_type import ADAPTER_TYPES, EMBEDDING, HYPERNETWORK, LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.generation import (
@@ -49,7 +50,9 @@ def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, An
     started = time.perf_counter()
     catalogue = stylus.catalogue
     deadline = Deadline(request.deadline_s)
-    read = catalogue.read_folders(request.lora_dirs, progress, deadline, wait=False)
+    read = catalogue.read_folders(
+        request.lora_dirs, progress, deadline, wait=False, others=request.others
+    )
     policy, policy_notes = stylus.downloads.policy(request)
     settings = plan_settings(stylus.settings, request.settings)
     made = stylus.planner.plan(
@@ -164,17 +167,27 @@ def reach_on_disk(
     """The adapters that may be picked, with their stems; None stands for the whole catalogue.
 
     Those of the host's inventory, else those on disk; if nothing is on disk, the whole catalogue,
-    unless `empty`.
+    unless `empty`. The LoRAs come last, so that a name in a tag is theirs.
     """
     if request.reach == "catalogue":
         return None
     if request.inventory is not None:
-        found = dict(catalogue.inventories.reach(request.inventory))
+        by_type = catalogue.inventories.by_type(request.inventory)
     else:
-        found = catalogue.available(request.lora_dirs)
+        by_type = catalogue.available_by_type(request.lora_dirs, request.others)
+    listed = {LORA: request.stems, EMBEDDING: request.embeddings}
+    listed[HYPERNETWORK] = request.hypernetworks
+    if request.stems is not None or request.inventory is not None:
+        listed[EMBEDDING] = listed[EMBEDDING] or []
+        listed[HYPERNETWORK] = listed[HYPERNETWORK] or []
+    found: dict[AdapterKey, str] = {}
+    for name in reversed(ADAPTER_TYPES):
+        stems = listed[name]
+        only = None if stems is None else frozenset(stems)
+        of_type = by_type[name].items()
+        found |= {key: stem for key, stem in of_type if only is None or stem in only}
     if request.stems is not None:
-        stems = frozenset(request.stems)
-        return {key: stem for key, stem in found.items() if stem in stems}
+        return found
     if found or request.inventory is not None or empty or request.reach == "disk":
         return found
     return None
@@ -223,7 +236,11 @@ def _generation_answer(
     reading = Deadline(_for_reading(whole.left()))
     catalogue = stylus.catalogue
     read = catalogue.read_folders(
-        request.lora_dirs, progress, reading, wait=request.wait_for_folders
+        request.lora_dirs,
+        progress,
+        reading,
+        wait=request.wait_for_folders,
+        others=payload.others,
     )
     deadline = Deadline(_shorter(request.planning_s, whole.left()))
     policy, notes = stylus.downloads.policy(payload)

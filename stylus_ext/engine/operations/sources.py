@@ -70,9 +70,10 @@ def identify(
     progress: Progress,
 ) -> dict[str, Any]:
     """Reads the folders, hashes files without a hash, and asks Civitai about the hashes."""
-    refreshed = catalogue.index_folders(request.lora_dirs, progress)
+    refreshed = catalogue.index_folders(request.lora_dirs, progress, request.others)
     hashed = catalogue.hash_files(progress)
-    folders = checked_folders(request.lora_dirs)
+    others = (folder for of_type in request.others.values() for folder in of_type)
+    folders = checked_folders([*request.lora_dirs, *others])
     found = services.civitai.identify(catalogue.ingest, folders, progress, again=request.again)
     vectors = refreshed.vectors + found.vectors
     if vectors:

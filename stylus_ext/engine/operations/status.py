@@ -45,7 +45,7 @@ def status(stylus: Stylus, operations: Iterable[str], request: StatusInput) -> d
         "data_folder": str(stylus.folder),
         "catalogue": {
             "entries": catalogue.store.search("", Filter(), limit=1).total,
-            "on_disk": len(catalogue.on_disk()),
+            "on_disk": sum(map(len, catalogue.on_disk.by_type().values())),
             "revision": catalogue.store.revision,
             "in_step": catalogue.embed.is_current(),
         },

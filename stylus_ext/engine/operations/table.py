@@ -89,7 +89,7 @@ def perform(
 
 def _index(stylus: Stylus, request: IndexInput, progress: Progress) -> Answer:
     answer = catalogue.index(stylus.catalogue, stylus.user_data, stylus.warm, request, progress)
-    if request.lora_dirs:
+    if request.lora_dirs or request.others:
         stylus.first_steps.finish(READ, answer["written"])
     if request.learn:
         stylus.first_steps.finish(LEARN, answer["learned"])

@@ -311,11 +311,11 @@ def test_cards_of_the_first_schema_learn_what_they_are_about(tmp_path: Path) -> 
 
 def as_schema_6(connection: sqlite3.Connection) -> None:
     """Take what later schemas added from a catalogue."""
-    columns = "DROP COLUMN favourite", "DROP COLUMN used", "DROP COLUMN added", "DROP COLUMN size"
+    columns = (f"DROP COLUMN {name}" for name in ("favourite", "used", "added", "size", "type"))
     for statement in (
         "DROP TABLE pictures",
         "DROP TABLE uses",
-        *(f"DROP INDEX entries_by_{order}" for order in ("name", "added", "size", "used")),
+        *(f"DROP INDEX entries_by_{order}" for order in ("name", "added", "size", "used", "type")),
         *(f"ALTER TABLE entries {change}" for change in columns),
         "CREATE INDEX entries_by_name"
         " ON entries (name, id, family, kind, state, on_disk, refined, bare)",

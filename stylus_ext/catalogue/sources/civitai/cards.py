@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePath
 
+from stylus_ext.catalogue.sources.civitai.ratings import is_nsfw_model, is_nsfw_picture
 from stylus_ext.catalogue.sources.common import Json, https_url
 from stylus_ext.catalogue.sources.local.sidecars import Subject, civitai_facts
+from stylus_ext.core.adapter_type import EMBEDDING, HYPERNETWORK, is_negative
+from stylus_ext.core.adapter_type import LORA as LORA_TYPE
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.weight_formats import DORA, LORA
@@ -40,14 +43,17 @@ DANGER = "found dangerous by a scan"
 OTHER_BASE = "for another base model"
 UNREADABLE = "unreadable"
 
-_LORA_TYPES = frozenset({"lora", "locon", "dora", "lycoris"})
+_TYPES = dict.fromkeys(("lora", "locon", "dora", "lycoris"), LORA_TYPE) | {
+    "textualinversion": EMBEDDING,
+    "hypernetwork": HYPERNETWORK,
+}
 _MODES = {"archived": ARCHIVED, "takendown": TAKEN_DOWN}
 _MAX_DAYS = 3650
 
 
 def exclusion_reason(model: Json) -> str | None:
     """Why a model is excluded, even for owners of its file."""
-    if name(model.get("type")).casefold() not in _LORA_TYPES:
+    if name(model.get("type")).casefold() not in _TYPES:
         return NOT_A_LORA
     if _is_true(model.get("poi")):
         return PERSON
@@ -135,7 +141,8 @@ EMPTY_HASH = "e3b0c44298fc"
 
 _KIB = 1024
 _MAX_SIZE = 2**50
-_MODEL_FILE_TYPES = ("", "model", "pruned model")
+_NEGATIVE = "negative"
+_MODEL_FILE_TYPES = ("", "model", "pruned model", _NEGATIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,40 +215,6 @@ def _auto_v3(file: Json) -> str:
 
 def _sha256(file: Json) -> str:
     return digest(table(file.get("hashes")).get("SHA256"))
-
-
-_SAFE_BITS = 1 | 2  # PG and PG13
-_NSFW_BITS = 4 | 8 | 16 | 32  # R, X, XXX, blocked
-_SAFE_WORDS = frozenset({"none", "soft", "false", "pg", "pg13", "pg-13", ""})
-
-
-def is_nsfw(rating: object, *, of_many: bool = False) -> bool:
-    """Whether a rating is NSFW: a flag, a word or a bit mask.
-
-    `of_many` is for the mask of a model's pictures together, where one safe bit is enough.
-    """
-    if isinstance(rating, bool):
-        return rating
-    mask = number(rating)
-    if isinstance(rating, str) and mask is None:
-        return rating.strip().casefold() not in _SAFE_WORDS
-    if mask is None or mask <= 0 or mask != int(mask):
-        return False
-    if of_many and int(mask) & _SAFE_BITS:
-        return False
-    return bool(int(mask) & _NSFW_BITS) or int(mask) > _NSFW_BITS | _SAFE_BITS
-
-
-def is_nsfw_model(model: Json, version: Json) -> bool:
-    """Whether its author or Civitai says so, or none of its pictures is safe."""
-    return any(
-        is_nsfw(part.get("nsfw")) or is_nsfw(part.get("nsfwLevel"), of_many=True)
-        for part in (model, version)
-    )
-
-
-def is_nsfw_picture(picture: Json) -> bool:
-    return any(is_nsfw(picture.get(field)) for field in ("nsfw", "nsfwLevel", "browsingLevel"))
 
 
 _MAX_EXAMPLES = 12
@@ -318,6 +291,9 @@ def _card(
     subject = Subject(PurePath(file.name).stem, file.size)
     facts = civitai_facts({**model, "modelVersions": [{**version, "images": pictures}]}, subject)
     digests = sorted({value for value in (file.sha256, sha256) if value})
+    model_type = name(model.get("type")).casefold()
+    adapter_type = _TYPES[model_type]
+    is_listed = facts.negative or _is_negative_file(version, digests)
     return AdapterCard(
         key=AdapterKey.civitai(version_id),
         name=facts.name or subject.stem or f"Civitai {version_id}",
@@ -339,7 +315,17 @@ def _card(
         remote=RemoteFile(file.name, file.size, file.sha256 or None) if file.name else None,
         auto_v3=file.auto_v3,
         equivalents=tuple(map(AdapterKey.sha256, digests)),
-        formats=(DORA, LORA) if name(model.get("type")).casefold() == DORA else (),
+        formats=(DORA, LORA) if model_type == DORA else (),
+        type=adapter_type,
+        negative=adapter_type == EMBEDDING
+        and (is_listed or is_negative(facts.name, facts.tags, facts.text)),
+    )
+
+
+def _is_negative_file(version: Json, sha256s: Sequence[str]) -> bool:
+    return any(
+        name(file.get("type")).casefold() == _NEGATIVE and _sha256(file) in sha256s
+        for file in map(table, rows(version.get("files")))
     )
 
 

@@ -21,7 +21,7 @@ from stylus_ext.net.values import identity, name, rows, table, text
 
 HOME = "https://civitai.com"
 CIVITAI_KEY = KeyName("Civitai", "STYLUS_CIVITAI_KEY", HOME)
-TYPES = ("LORA", "LoCon", "DoRA")
+TYPES = ("LORA", "LoCon", "DoRA", "TextualInversion")
 MAX_PAGE = 100
 MAX_HASHES, MAX_HASHES_FOR_IDS = 100, 10_000
 

@@ -15,6 +15,7 @@ from stylus_ext.catalogue.sources.hugging_face.files import (
     is_path,
     is_repository,
 )
+from stylus_ext.core.adapter_type import EMBEDDING, LORA, is_negative
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.family import UNKNOWN, family_of, known_families
 from stylus_ext.core.file_names import is_generic_name
@@ -125,12 +126,14 @@ _LANGUAGE_TAGS = frozenset(
     "text-generation transformers text-generation-inference llama causal-lm peft-llm trl".split()
 )
 _TECHNICAL_TAGS = frozenset(
-    "lora loras diffusers safetensors text-to-image image-to-image stable-diffusion"
+    "textual_inversion textual-inversion"
+    " lora loras diffusers safetensors text-to-image image-to-image stable-diffusion"
     " stable-diffusion-diffusers stable-diffusion-xl stable-diffusion-xl-diffusers sdxl flux"
     " flux-diffusers flux-lora flux.1 flux1 sd3 sd3.5 simpletuner standard lycoris peft dreambooth"
     " ai-toolkit diffusers-training not-for-all-audiences endpoints_compatible has_space"
     " autotrain_compatible migrated en region:us".split()
 )
+EMBEDDING_TAGS = frozenset({"textual_inversion", "textual-inversion"})
 _NSFW_TAGS = frozenset({"not-for-all-audiences", "nsfw"})
 _MAX_EXAMPLES = 12
 _MAX_PROMPT = 2000
@@ -157,6 +160,12 @@ class Repository:
         last = self.name.rpartition("/")[2]
         title = _display_name(last)
         return f"{title} ({self.owner})" if is_generic_name(last) and self.owner else title
+
+    @property
+    def has_embeddings(self) -> bool:
+        """True for textual inversions in place of LoRAs."""
+        tags = {tag.casefold() for tag in self.tags}
+        return "lora" not in tags and not tags.isdisjoint(EMBEDDING_TAGS)
 
     @property
     def is_nsfw(self) -> bool:
@@ -191,7 +200,7 @@ def skip_reason(item: Json, *, nsfw: bool, has_key: bool) -> str | None:
     reasons = (
         (item.get("private") is True, PRIVATE),
         (item.get("disabled") is True, DISABLED),
-        ("lora" not in tags, NOT_A_LORA),
+        ("lora" not in tags and not repository.has_embeddings, NOT_A_LORA),
         (not for_pictures, NOT_FOR_PICTURES),
         (repository.is_nsfw and not nsfw, NSFW),
         (item.get("gated") not in (False, None, "") and not has_key, GATED),
@@ -213,6 +222,7 @@ def _card(
     urls = (table(widget.get("output")).get("url") for widget in widgets)
     images = [url for url in urls if isinstance(url, str)]
     downloads = number(repository.listed.get("downloads"))
+    is_embedding, about = repository.has_embeddings, describe(body)
     return AdapterCard(
         key=AdapterKey.sha256(file.sha256),
         name=repository.title if alone or is_generic_name(file.stem) else _display_name(file.stem),
@@ -225,7 +235,7 @@ def _card(
         ),
         triggers=groups(_as_list(card_data.get("instance_prompt")))
         or groups(listed(trigger_in(body))),
-        text=describe(body),
+        text=about,
         examples=_examples(widgets) if alone else (),  # which file made them is unknown
         images=len(images) or None,
         preview=next(filter(None, (_preview(repository, image) for image in images)), ""),
@@ -239,6 +249,8 @@ def _card(
             file.sha256,
             HubLocation(repository.name, repository.revision, file.path).url(),
         ),
+        type=EMBEDDING if is_embedding else LORA,
+        negative=is_embedding and is_negative(file.stem, repository.tags, about),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from stylus_ext.catalogue.sources.common import Json, SourceNotFound
 from stylus_ext.catalogue.sources.hugging_face.cards import (
+    EMBEDDING_TAGS,
     UNREADABLE,
     cards_of,
     repository_of,
@@ -24,6 +25,7 @@ from stylus_ext.catalogue.sources.hugging_face.files import (
     NO_FILE,
     SUFFIX,
     HubLocation,
+    find_embeddings,
     find_loras,
     hub_file,
 )
@@ -93,8 +95,9 @@ class HubCatalogue:
         paths = [text(table(sibling).get("rfilename")) for sibling in rows(item.get("siblings"))]
         if paths and not any(path.casefold().endswith(SUFFIX) for path in paths):
             return [NO_FILE]
+        find = find_embeddings if repository.has_embeddings else find_loras
         try:
-            files = find_loras(self._hub.files(repository.name, repository.revision, check))
+            files = find(self._hub.files(repository.name, repository.revision, check))
         except SourceNotFound as error:
             logger.info("%s: %s", repository.name, error)
             return [GONE]
@@ -109,11 +112,14 @@ class HubCatalogue:
 
 
 def _params(wanted: Wanted, left: int | None) -> dict[str, str | Sequence[str]]:
-    """A search returns all LoRAs; a whole crawl leaves out those of language models."""
+    """A search returns all LoRAs; a whole crawl leaves out those of language models.
+
+    The hub's tag of textual inversions returns those in place of LoRAs.
+    """
     searched = bool(wanted.query or wanted.tag)
     params: dict[str, str | Sequence[str]] = {
         "filter": [
-            "lora",
+            *(() if wanted.tag.casefold() in EMBEDDING_TAGS else ("lora",)),
             *(() if searched else ("text-to-image",)),
             *((wanted.tag,) if wanted.tag else ()),
         ],

@@ -67,12 +67,14 @@ class HubLocation:
 
 NO_FILE = "no safetensors file"
 NO_LORA = "no LoRA among its files"
+NO_EMBEDDING = "no embedding among its files"
 SUFFIX = ".safetensors"
 MAX_LORAS = 24
 """Of one repository; some hold whole collections."""
 
 _MAX_SIZE = 1600 * 1024 * 1024
 """Larger files are checkpoints."""
+_MAX_EMBEDDING = 16 * 1024 * 1024
 _PIPELINE_FOLDERS = frozenset(
     "unet vae transformer text_encoder text_encoder_2 text_encoder_3 safety_checker image_encoder"
     " controlnet prior scheduler tokenizer".split()
@@ -130,9 +132,26 @@ def find_loras(listed: Iterable[Json]) -> list[HubFile] | str:
     return sorted(distinct.values(), key=lambda file: file.path)[:MAX_LORAS] or NO_LORA
 
 
+def find_embeddings(listed: Iterable[Json]) -> list[HubFile] | str:
+    """The embeddings of a repository of textual inversions, or the reason for none."""
+    files = [file for file in map(hub_file, listed) if file is not None]
+    if not files:
+        return NO_FILE
+    found = {
+        file.sha256: file
+        for file in files
+        if file.size <= _MAX_EMBEDDING and not _is_in_pipeline(file)
+    }
+    return sorted(found.values(), key=lambda file: file.path)[:MAX_LORAS] or NO_EMBEDDING
+
+
+def _is_in_pipeline(file: HubFile) -> bool:
+    return not _PIPELINE_FOLDERS.isdisjoint(part.casefold() for part in file.folders)
+
+
 def _is_lora(file: HubFile) -> bool:
     return (
-        _PIPELINE_FOLDERS.isdisjoint(part.casefold() for part in file.folders)
+        not _is_in_pipeline(file)
         and _NOT_A_LORA.fullmatch(file.stem) is None
         and file.size <= _MAX_SIZE
     )

@@ -56,6 +56,8 @@ class StatedFacts:
     sha256: str = ""
     alias: str = ""
     auto_v3: str = ""
+    negative: bool = False
+    """The file is listed as one for the negative prompt."""
 
 
 def merge_facts(statements: Sequence[StatedFacts]) -> StatedFacts:

@@ -1,4 +1,4 @@
-"""Lists the LoRA folders: files, their sidecars, and files hidden by others; opens nothing.
+"""Lists the folders of adapters: files, their sidecars, and files hidden by others; opens nothing.
 
 The WebUI knows a file by its stem and walks the folders in natural order: a later file hides an
 earlier one with the same stem.
@@ -53,15 +53,16 @@ class Listing:
 
 @dataclass(slots=True)
 class _Walk:
+    suffixes: tuple[str, ...]
     files: list[Found] = field(default_factory=list)
     folders: dict[str, int] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 
 
-def list_folders(roots: Sequence[Path]) -> Listing:
-    """Every `.safetensors` file below the roots; links are followed, each folder is read once."""
-    walk = _Walk()
+def list_folders(roots: Sequence[Path], suffixes: tuple[str, ...] = (SUFFIX,)) -> Listing:
+    """Every file with a suffix below the roots; links are followed, each folder is read once."""
+    walk = _Walk(suffixes)
     real: set[str] = set()
     seen: dict[str, Found] = {}
     hidden: list[Found] = []
@@ -117,7 +118,7 @@ def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
 def _visit(inside: Mapping[str, os.DirEntry[str]], root: str, walk: _Walk) -> None:
     for entry in inside.values():
         if (
-            not entry.name.lower().endswith(SUFFIX)
+            not entry.name.lower().endswith(walk.suffixes)
             or entry.name.startswith("._")
             or _is_folder(entry)
         ):
@@ -150,7 +151,7 @@ def _visit(inside: Mapping[str, os.DirEntry[str]], root: str, walk: _Walk) -> No
 
 def _found(entry: os.DirEntry[str], inside: Mapping[str, os.DirEntry[str]], root: str) -> Found:
     about = entry.stat()
-    stem = entry.name[: -len(SUFFIX)]
+    stem = entry.name.rpartition(".")[0]
     newest = about.st_mtime_ns
     own = check = zlib.crc32(b"%d" % about.st_mtime_ns)
     present = []

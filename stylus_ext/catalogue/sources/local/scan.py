@@ -1,4 +1,7 @@
-"""LoRA folders as a card source: opens only new and changed files, and writes nothing."""
+"""Folders of adapters as a card source: opens only new and changed files, and writes nothing.
+
+Pickles (.pt, .bin) are never opened: of them only name, size and sidecars are known.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from stylus_ext.catalogue.sources.local.facts import (
     StatedFacts,
@@ -21,39 +24,68 @@ from stylus_ext.catalogue.sources.local.file_types import (
     EMBEDDING,
     OTHER,
     FileType,
+    embedding_family,
     type_of,
 )
 from stylus_ext.catalogue.sources.local.header import BadLoraFile, Header, read_header
-from stylus_ext.catalogue.sources.local.listing import Found, Listing, list_folders, same_time
+from stylus_ext.catalogue.sources.local.listing import (
+    SUFFIX,
+    Found,
+    Listing,
+    list_folders,
+    same_time,
+)
 from stylus_ext.catalogue.sources.local.sidecars import Subject, read_sidecars
+from stylus_ext.core import adapter_type as types
 from stylus_ext.core.card import AUTO_V3, AdapterCard, AdapterKey, Digests, LocalFile
-from stylus_ext.core.errors import Unavailable
+from stylus_ext.core.errors import Note, Unavailable
+from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.ports import Progress, Sighting
 
 logger = logging.getLogger(__name__)
 
 
 SOURCE = "local"
+SUFFIXES = {
+    types.LORA: (SUFFIX,),
+    types.EMBEDDING: (SUFFIX, ".pt", ".bin"),
+    types.HYPERNETWORK: (".pt",),
+}
+"""The files that the WebUI loads from the folders of each type."""
+_PICKLE = Header({}, {}, 0)
 
 
 def card_of(
-    found: Found, header: Header, stated: Sequence[StatedFacts], sha256: str | None = None
+    found: Found,
+    header: Header,
+    stated: Sequence[StatedFacts],
+    sha256: str | None = None,
+    adapter_type: str = types.LORA,
 ) -> AdapterCard:
     """The card of a file, whose `sha256` may be known; raises `BadLoraFile` for other files."""
     file_type = type_of(header.shapes)
-    check_is_adapter(found.stem, file_type)
+    if is_pickle(found.path):
+        file_type = FileType(adapter_type)
+    elif adapter_type == types.LORA:
+        check_is_adapter(found.stem, file_type)
+    else:
+        check_is_embedding(found.stem, file_type)
     sorted_into = folder_facts(PurePosixPath(found.relative).parts[:-1])
     in_header = header_facts(header)
+    if file_type.name == EMBEDDING and (width := embedding_family(header.shapes)) != UNKNOWN:
+        in_header = replace(in_header, base_model=width)
     facts = merge_facts([*stated, in_header, replace(sorted_into, tags=())])
     weak = False
     if not (facts.triggers or facts.tags or facts.text):
         guessed = training_facts(header.metadata)
         weak = bool(guessed.triggers or guessed.tags)
         facts = merge_facts([facts, replace(guessed, tags=(*sorted_into.tags, *guessed.tags))])
-    keys = _keys(found, facts, sha256)
+    keys = _keys(found, facts, sha256, adapter_type)
+    name = facts.name or found.stem
+    is_embedding = adapter_type == types.EMBEDDING
     return AdapterCard(
         key=keys[0],
-        name=facts.name or found.stem,
+        name=name,
         source=SOURCE,
         version=facts.version,
         model_id=facts.model_id,
@@ -75,7 +107,14 @@ def card_of(
         alias=facts.alias,
         auto_v3=in_header.auto_v3 or facts.auto_v3,  # as the WebUI does
         equivalents=tuple(keys[1:]),
+        type=adapter_type,
+        negative=is_embedding
+        and (facts.negative or types.is_negative(found.stem, facts.tags, facts.text)),
     )
+
+
+def is_pickle(path: str) -> bool:
+    return not path.lower().endswith(SUFFIX)
 
 
 def _with_embeddings(triggers: tuple[str, ...], embeddings: Sequence[str]) -> tuple[str, ...]:
@@ -100,22 +139,39 @@ def check_is_adapter(stem: str, file_type: FileType) -> None:
     )
 
 
-def _keys(found: Found, facts: StatedFacts, sha256: str | None) -> list[AdapterKey]:
-    """The keys of the file, the best known first; a computed hash before a stated one."""
+def check_is_embedding(stem: str, file_type: FileType) -> None:
+    if file_type.name != EMBEDDING:
+        what = "a LoRA" if file_type.name == ADAPTER else "no embedding"
+        raise BadLoraFile(
+            "not_an_embedding",
+            f"{stem}.safetensors is {what} and was skipped: it is in the folder of embeddings.",
+        )
+
+
+def _keys(
+    found: Found, facts: StatedFacts, sha256: str | None, adapter_type: str
+) -> list[AdapterKey]:
+    """The keys of the file, the best known first; a computed hash before a stated one.
+
+    The path of other types begins with their folder, so that a LoRA of that name has another key.
+    """
+    relative = found.relative
+    if adapter_type != types.LORA:
+        depth = len(PurePosixPath(relative).parts) + 1
+        relative = "/".join(PurePath(found.path).parts[-depth:])
     civitai = [] if facts.version_id is None else [AdapterKey.civitai(facts.version_id)]
     digests = [digest for digest in (sha256 or facts.sha256,) if digest]
-    return [*civitai, *map(AdapterKey.sha256, digests), AdapterKey.path(found.relative)]
-
-
-_STEP = "Reading LoRA files"
+    return [*civitai, *map(AdapterKey.sha256, digests), AdapterKey.path(relative)]
 
 
 class LoraFolder:
     """Implements `CardSource` and `Library` for the files that the WebUI sees in its folders."""
 
-    name = "your LoRA folders"
-
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], adapter_type: str = types.LORA) -> None:
+        called = types.TYPE_NAMES[adapter_type]
+        self.name = f"your {called} folders"
+        self._step = f"Reading {called} files"
+        self._type = adapter_type
         self._folders = tuple(folders)
         self._last: Listing | None = None
         self._refused: dict[str, int] = {}
@@ -137,12 +193,18 @@ class LoraFolder:
             if before.get(file.path) != (file.size, file.changed_ns)
         ]
         for done, file in enumerate(fresh):
-            progress.report(_STEP, done, len(fresh))
+            progress.report(self._step, done, len(fresh))
             yield from self._read(file, known.get(file.path))
-        progress.report(_STEP, len(fresh), len(fresh))
+        progress.report(self._step, len(fresh), len(fresh))
+        if any(is_pickle(file.path) for file in fresh):
+            yield Sighting(note=_PICKLES)
         took = (time.perf_counter() - started) * 1000
         logger.info(
-            "%d LoRA files, %d of them new or changed, %.0f ms", len(listing.seen), len(fresh), took
+            "%d %s files, %d of them new or changed, %.0f ms",
+            len(listing.seen),
+            types.TYPE_NAMES[self._type],
+            len(fresh),
+            took,
         )
 
     def gone(self, known: Mapping[str, LocalFile]) -> list[str]:
@@ -175,11 +237,11 @@ class LoraFolder:
         path = Path(file.path)
         sha256 = _unchanged_hash(file, before)
         try:
-            header = read_header(path)
+            header = _PICKLE if is_pickle(file.path) else read_header(path)
             facts = header_facts(header)
             subject = Subject(file.stem, file.size, facts.alias, facts.auto_v3)
             stated, notes = read_sidecars(path.parent, file.sidecars, subject)
-            card = card_of(file, header, stated, sha256)
+            card = card_of(file, header, stated, sha256, self._type)
         except BadLoraFile as error:
             self._refused[file.path] = file.changed_ns
             yield Sighting(note=error.note())
@@ -198,7 +260,7 @@ class LoraFolder:
         yield Sighting(card=card, file=local)
 
     def _list(self) -> Listing:
-        self._last = list_folders(self._folders)
+        self._last = list_folders(self._folders, SUFFIXES[self._type])
         return self._last
 
     def _current(self) -> Listing:
@@ -210,6 +272,13 @@ class LoraFolder:
         ):
             return self._list()
         return last
+
+
+_PICKLES = Note(
+    "pickles",
+    "Files ending in .pt or .bin can run code when they are opened, so Stylus does not open them:"
+    " it knows their names, sizes and side files only.",
+)
 
 
 def _unchanged_hash(file: Found, before: LocalFile | None) -> str | None:
@@ -236,9 +305,10 @@ _CHUNK = 4 * 1024 * 1024
 def digests_of(path: Path, progress: Progress) -> Digests:
     """Both hashes in one pass; raises `Unavailable` if the file changes meanwhile.
 
-    Reports after each chunk, so that it can be cancelled.
+    Reports after each chunk, so that it can be cancelled. A pickle has no AutoV3.
     """
-    start = read_header(path).start
+    pickled = is_pickle(path.name)
+    start = 0 if pickled else read_header(path).start
     whole, tensors = hashlib.sha256(), hashlib.sha256()
     try:
         before = path.stat()
@@ -258,4 +328,4 @@ def digests_of(path: Path, progress: Progress) -> Digests:
         ) from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Unavailable(f"{path.name} changed while it was hashed. It will be retried.")
-    return Digests(whole.hexdigest(), tensors.hexdigest()[:AUTO_V3])
+    return Digests(whole.hexdigest(), "" if pickled else tensors.hexdigest()[:AUTO_V3])

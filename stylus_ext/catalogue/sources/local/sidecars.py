@@ -103,7 +103,16 @@ def _facts(
         creator=name(creator.get("username")),
         sha256=sha256,
         auto_v3=short,
+        negative=_is_negative(version, subject),
     )
+
+
+def _is_negative(version: Mapping[str, object], subject: Subject) -> bool:
+    """Whether Civitai lists the subject's file, or all files, as negative."""
+    files = _files(version)
+    named = [file for file in files if PurePath(name(file.get("name"))).stem == subject.stem]
+    found = [name(file.get("type")).casefold() == "negative" for file in named or files]
+    return bool(found) and all(found)
 
 
 def _rating(stats: Mapping[str, object]) -> float | None:
@@ -122,7 +131,9 @@ def _files(version: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _hashes(version: Mapping[str, object], subject: Subject) -> Mapping[str, object]:
     """The hashes of the file with the subject's name, or of the only model, if the size fits."""
     models = [
-        file for file in _files(version) if file.get("type") in (None, "Model", "Pruned Model")
+        file
+        for file in _files(version)
+        if file.get("type") in (None, "Model", "Pruned Model", "Negative")
     ]
     named = [file for file in models if PurePath(name(file.get("name"))).stem == subject.stem]
     likely = named or models

@@ -18,12 +18,14 @@ NOW = datetime(2026, 6, 1, tzinfo=timezone.utc)
 LATER, BEFORE = "2026-06-02T00:00:00.000Z", "2026-05-31T00:00:00.000Z"
 
 
-@pytest.mark.parametrize("kind", ["LORA", "LoCon", "DoRA", "lora", "Locon"])
+@pytest.mark.parametrize(
+    "kind", ["LORA", "LoCon", "DoRA", "lora", "Locon", "TextualInversion", "Hypernetwork"]
+)
 def test_every_kind_of_lora_is_one(kind: str) -> None:
     assert exclusion_reason({"type": kind}) is None
 
 
-@pytest.mark.parametrize("kind", ["Checkpoint", "TextualInversion", "", None, 5, "LORA2"])
+@pytest.mark.parametrize("kind", ["Checkpoint", "Controlnet", "", None, 5, "LORA2"])
 def test_invalid_numbers(kind: Any) -> None:
     assert exclusion_reason({"type": kind}) == why.NOT_A_LORA
 

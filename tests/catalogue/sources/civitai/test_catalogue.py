@@ -57,7 +57,7 @@ def test_the_request_has_the_wanted_filters(
     )
     asked = service.seen[0].query
     assert asked == {
-        "types": ["LORA", "LoCon", "DoRA"],
+        "types": ["LORA", "LoCon", "DoRA", "TextualInversion"],
         "limit": ["20"],
         "sort": ["Most Downloaded"],
         "period": ["AllTime"],

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sources.civitai.cards import is_nsfw, is_nsfw_model, is_nsfw_picture
+from stylus_ext.catalogue.sources.civitai.ratings import is_nsfw, is_nsfw_model, is_nsfw_picture
 
 
 @pytest.mark.parametrize(
