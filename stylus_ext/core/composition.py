@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
@@ -94,6 +95,9 @@ class Pick:
     min_weight: float | None = None
     max_weight: float | None = None
     tool: bool = False
+    type: str = LORA
+    negative: bool = False
+    """An embedding for the negative prompt, which serves no task."""
 
 
 @dataclass(frozen=True, slots=True)

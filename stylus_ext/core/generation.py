@@ -132,8 +132,9 @@ class GenerationRequest:
 
     - `settings`: the panel's and the settings page's values, the family among them.
     - `stems`: what the host lists; None stands for all of `inventory`, or for all on disk.
-    - `lora_dirs`: folders to read before planning, or to fetch into; `wait_for_folders` waits
-      while another request reads them.
+    - `embeddings`, `hypernetworks`: what the host has loaded; None are none, if `stems` is a list.
+    - `lora_dirs`, `embedding_dirs`, `hypernetwork_dirs`: folders to read before planning, or to
+      fetch into; `wait_for_folders` waits while another request reads them.
     - `description`: of the picture, planned in place of prompts that are empty.
     - `allowed_kinds`: None allows all kinds of adapters.
     - `compare`: adds the first batch once more, without adapters.
@@ -149,8 +150,12 @@ class GenerationRequest:
     batch_size: int = 1
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     stems: tuple[str, ...] | None = None
+    embeddings: tuple[str, ...] | None = None
+    hypernetworks: tuple[str, ...] | None = None
     inventory: str | None = None
     lora_dirs: tuple[str, ...] = ()
+    embedding_dirs: tuple[str, ...] = ()
+    hypernetwork_dirs: tuple[str, ...] = ()
     wait_for_folders: bool = False
     description: str = ""
     allowed_kinds: tuple[str, ...] | None = None

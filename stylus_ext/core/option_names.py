@@ -63,6 +63,7 @@ ADVANCED = (
             "selection.allow_tags": "Tags to use",
             "selection.deny_tags": "Tags to ignore",
             "selection.formats": "Formats of LoRA files",
+            "selection.negative_embedding": "Negative embedding",
             "selection.prune": "Ignore poorly documented LoRAs",
             "selection.composer": "Composer",
             "selection.policy": "Search method",

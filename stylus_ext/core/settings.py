@@ -56,6 +56,7 @@ POLICIES = ("hybrid", "rerank", "cosine", "lexical", "random")
 COMPOSERS = ("rules", "chat")
 MERGE, SWITCH, WINDOWS, WEIGHTED = "merge", "switch", "windows", "weighted-switch"
 COMBINATIONS = ("auto", MERGE, SWITCH, WINDOWS, WEIGHTED)
+NEGATIVE_EMBEDDINGS = ("off", "always")
 ENGINE_SECTIONS = tuple("encoder vectors civitai hugging_face downloads chat reranking".split())
 """Sections of the engine, which a plan cannot change."""
 
@@ -103,6 +104,11 @@ class Selection(_Section):
         "rules",
         "what splits the prompt and picks: the built-in rules, or a language model",
         choices=COMPOSERS,
+    )
+    negative_embedding: str = _option(
+        "off",
+        "whether one of the embeddings that you set to Always is added to the negative prompt",
+        choices=NEGATIVE_EMBEDDINGS,
     )
     candidates: int = _option(150, "candidates given to the composer", low=10, high=1000)
     strictness: float = _option(

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 
+from stylus_ext.core.adapter_type import EMBEDDING, HYPERNETWORK, LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag
+from stylus_ext.core.embedding_words import embedding_word, mentions
 from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.insert import insert
 from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt, weight_of
@@ -17,6 +19,13 @@ from stylus_ext.core.settings import Settings, WeightSettings
 
 PAPER_FACTOR = 0.8
 ADAPTER_KINDS = frozenset({"lora", "lyco"})
+_TAG_KINDS = {LORA: "lora", HYPERNETWORK: "hypernet"}
+_EMBEDDING_WEIGHT = 1.0
+
+
+def default_weight(pick: Pick, settings: WeightSettings) -> float:
+    """The weight of a pick whose weight is unknown."""
+    return settings.default_weight if pick.type == LORA else _EMBEDDING_WEIGHT
 
 
 def weigh(
@@ -27,21 +36,25 @@ def weigh(
     Weights set by the user are neither divided nor scaled while they alone respect the cap. `own`
     is the total of the user's own tags: it counts towards the cap and is never changed. Where the
     cap would lower a pick below its author's minimum, the weakest pick gets 0 instead. The mask's
-    factor applies to all picks, or to every second one where the cap would undo it.
+    factor applies to all picks, or to every second one where the cap would undo it. Embeddings
+    change no weights of the model: the cap is not for them.
     """
     on = [pick for pick in composition.all_picks if pick.key in mask.on]
     zeros = {pick.key: 0.0 for pick in on}
     room = max(0.0, settings.total_cap - own)
     while True:
+        capped = {pick.key for pick in on if pick.type != EMBEDDING}
         plain, minimums = _before_the_cap(on, [1.0], settings)
-        is_full = settings.total_cap and sum(map(abs, plain.values())) > room
+        total = sum(abs(weight) for key, weight in plain.items() if key in capped)
+        is_full = settings.total_cap and total > room
         factors = [mask.weight_factor, 1.0] if is_full else [mask.weight_factor]
         weights, _ = _before_the_cap(on, factors, settings)
         if settings.total_cap:
-            fixed_keys = {pick.key for pick in on if pick.user_weight}
-            weights = _capped(weights, fixed_keys, room)
-            if any(_cut(weights[key]) < _cut(least) for key, least in minimums.items()):
-                on.remove(_weakest(on))
+            fixed_keys = {pick.key for pick in on if pick.user_weight} & capped
+            merged = {key: weight for key, weight in weights.items() if key in capped}
+            weights |= _capped(merged, fixed_keys, room)
+            if any(_cut(weights[key]) < _cut(minimums[key]) for key in minimums.keys() & capped):
+                on.remove(_weakest([pick for pick in on if pick.key in capped]))
                 continue
         return zeros | {key: _cut(weight) for key, weight in weights.items()}
 
@@ -53,13 +66,13 @@ def _before_the_cap(
 
     The picks take the factors in turn.
     """
-    sharing = Counter(pick.task for pick in on)
+    sharing = Counter(pick.task for pick in on if not pick.negative)
     strength = settings.strength * (PAPER_FACTOR if settings.paper_factor else 1.0)
     weights, minimums = {}, {}
     for pick, factor in zip(on, cycle(factors)):
-        weight = settings.default_weight if pick.weight is None else pick.weight
+        weight = default_weight(pick, settings) if pick.weight is None else pick.weight
         if not pick.user_weight:
-            scale = strength / sharing[pick.task]
+            scale = strength / (1 if pick.negative else sharing[pick.task])
             if pick.min_weight is not None:
                 minimums[pick.key] = min(pick.min_weight, weight) * scale
             weight = _varied(pick, weight, factor) * scale
@@ -194,13 +207,37 @@ def write_tags(inputs: TagInputs, mask: Mask) -> Written:
     on = [pick for pick in every if weights.get(pick.key)]
     notes = _notes_on_zeros([pick for pick in every if weights.get(pick.key) == 0], inputs)
     prompt = _emphasised(inputs)
-    inserted = insert(prompt, _additions(inputs, prompt, on))
+    inserted = insert(prompt, _additions(inputs, prompt, on, weights))
     notes += [Note("no_trigger", refusal.why) for refusal in inserted.refused]
     notes += _notes_on_unreadable(inputs.prompt)
-    tags = " ".join(
-        f"<lora:{inputs.tags[pick.key].stem}:{written(weights[pick.key])}>" for pick in on
+    tags = network_tags(on, inputs.tags, weights)
+    return Written(_appended(inserted.text, tags), _negative(inputs, on, weights), tuple(notes))
+
+
+def network_tags(
+    picks: Iterable[Pick], tags: Mapping[AdapterKey, Tag], weights: Mapping[AdapterKey, float]
+) -> str:
+    """The tags of the picks that are no embeddings."""
+    return " ".join(
+        f"<{_TAG_KINDS[pick.type]}:{tags[pick.key].stem}:{written(weights[pick.key])}>"
+        for pick in picks
+        if pick.type != EMBEDDING and weights.get(pick.key)
     )
-    return Written(_appended(inserted.text, tags), _negative(inputs, on), tuple(notes))
+
+
+def embedding_words(
+    text: str,
+    picks: Iterable[Pick],
+    tags: Mapping[AdapterKey, Tag],
+    weights: Mapping[AdapterKey, float],
+) -> list[str]:
+    """The words of the embeddings among the picks that are not in the text yet."""
+    words = (
+        embedding_word(tags[pick.key].stem, weights[pick.key])
+        for pick in picks
+        if pick.type == EMBEDDING and not mentions(text, tags[pick.key].stem)
+    )
+    return [word for word in words if word]
 
 
 def _notes_on_zeros(off: Sequence[Pick], inputs: TagInputs) -> list[Note]:
@@ -239,13 +276,22 @@ def _emphasised(inputs: TagInputs) -> Prompt:
     return parse_prompt("".join([*parts, text[done:]]))
 
 
-def _additions(inputs: TagInputs, prompt: Prompt, on: Sequence[Pick]) -> dict[int, str]:
-    """Trigger words by segment; the last segment also gets the debias text, under every mask."""
+def _additions(
+    inputs: TagInputs, prompt: Prompt, on: Sequence[Pick], weights: Mapping[AdapterKey, float]
+) -> dict[int, str]:
+    """Embeddings and trigger words by segment; the last segment also gets the debias text, under
+    every mask.
+    """
     segments = {task.start: task.segment for task in inputs.composition.tasks}
     words: dict[int, list[str]] = {}
     for pick in on:
+        if pick.negative:
+            continue
+        words.setdefault(segments[pick.task], []).extend(
+            embedding_words(prompt.text, [pick], inputs.tags, weights)
+        )
         words.setdefault(segments[pick.task], []).extend(inputs.tags[pick.key].triggers)
-    if inputs.settings.text.debias and inputs.composition.picks:
+    if inputs.settings.text.debias and any(not pick.negative for pick in inputs.composition.picks):
         words.setdefault(prompt.segments[-1].index, []).append(inputs.settings.text.debias)
     return {segment: ", ".join(dict.fromkeys(texts)) for segment, texts in words.items() if texts}
 
@@ -259,10 +305,13 @@ def _appended(text: str, tags: str) -> str:
     return f"{text}{'' if not text or text[-1].isspace() else ' '}{tags}"
 
 
-def _negative(inputs: TagInputs, on: Sequence[Pick]) -> str:
+def _negative(inputs: TagInputs, on: Sequence[Pick], weights: Mapping[AdapterKey, float]) -> str:
     text = inputs.negative.text
-    wanted = dict.fromkeys(inputs.tags[pick.key].negative_text.strip() for pick in on)
-    missing = [extra for extra in wanted if extra and extra.lower() not in text.lower()]
-    if not missing or not inputs.settings.text.negative_text:
+    embeddings = [pick for pick in on if pick.negative]
+    missing = embedding_words(text, embeddings, inputs.tags, weights)
+    if inputs.settings.text.negative_text:
+        wanted = dict.fromkeys(inputs.tags[pick.key].negative_text.strip() for pick in on)
+        missing += [extra for extra in wanted if extra and extra.lower() not in text.lower()]
+    if not missing:
         return text
     return insert(inputs.negative, {inputs.negative.segments[-1].index: ", ".join(missing)}).text

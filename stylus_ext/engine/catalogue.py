@@ -273,7 +273,9 @@ class Catalogue:
         try:
             key = AdapterKey.parse(name)
         except InvalidInput:
-            key = self.names().key(name) or AdapterKey.path(name)
+            others = self.on_disk.by_type()
+            stems = {stem: key for of_type in others.values() for key, stem in of_type.items()}
+            key = self.names().key(name) or stems.get(name) or AdapterKey.path(name)
         found = self.store.read([key])
         if key not in found:
             raise InvalidInput(

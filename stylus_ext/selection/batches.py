@@ -17,7 +17,7 @@ from stylus_ext.core.plan import MissingFile, Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.schedules import HostSteps, Schedule, pick_schedules
 from stylus_ext.core.settings import VARIED, Settings
-from stylus_ext.core.tags import TagInputs, own_weight, weigh, write_tags, written
+from stylus_ext.core.tags import TagInputs, network_tags, own_weight, weigh, write_tags
 
 Pair = tuple[str, str]
 Planning = Callable[[Pair, Sequence[int]], Plan]
@@ -76,7 +76,8 @@ class Batches:
         for pair, numbers in self.distinct().items():
             seeds = [self.seeds[starts[number]] for number in numbers]
             if self.description:
-                plan = tags_only(planning((self.description, pair[1]), seeds), pair)
+                plan = planning((self.description, pair[1]), seeds)
+                plan = tags_only(plan, pair, self.settings)
             else:
                 plan = planning(pair, seeds)
             found[pair] = _PlannedPrompt(plan, numbers)
@@ -218,7 +219,12 @@ def _common_set(
     found = {pair: plans[pair].plan for pair in pairs}
     masks = {pair: plans[pair].mask(number) for pair in found}
     keys = _common_keys(batches, found, masks)
-    if not keys and batches.settings.diversity.scheme == VARIED:  # which leaves no batch empty
+    negative = {
+        pick.key for plan in found.values() for pick in plan.composition.picks if pick.negative
+    }
+    if (
+        not keys - negative and batches.settings.diversity.scheme == VARIED
+    ):  # which leaves no batch empty
         everything = {pair: _everything(plan) for pair, plan in found.items()}
         keys = _common_keys(batches, found, everything)
     while True:
@@ -286,9 +292,8 @@ def _smallest_weights(batches: Batches, chosen: _BatchSet) -> dict[AdapterKey, f
 
 
 def _tags(plan: Plan, weights: Mapping[AdapterKey, float]) -> str:
-    stems = {tag.key: tag.stem for tag in plan.tags}
-    on = [pick.key for pick in plan.composition.all_picks if weights.get(pick.key)]
-    return " ".join(f"<lora:{stems[key]}:{written(weights[key])}>" for key in on)
+    tags = {tag.key: tag for tag in plan.tags}
+    return network_tags(plan.composition.all_picks, tags, weights)
 
 
 def _image_mask(chosen: _BatchSet, pair: Pair) -> ImageMask:
@@ -327,19 +332,23 @@ def _mixed_batch(left_out: set[str]) -> list[Note]:
     ]
 
 
-def tags_only(plan: Plan, own: Pair) -> Plan:
-    """The plan of a picture's description for the user's own texts, which get its tags alone."""
-    prompts = tuple(_with_tags(own[0], prompt) for prompt in plan.prompts)
+def tags_only(plan: Plan, own: Pair, settings: Settings) -> Plan:
+    """The plan of a picture's description for the user's own texts, which get its tags, and the
+    words of embeddings, alone.
+    """
+    tags = {tag.key: replace(tag, triggers=(), negative_text="") for tag in plan.tags}
+    plain = replace(settings, text=replace(settings.text, debias="", emphasis=1.0))
+    parsed = parse_prompt(own[0]), parse_prompt(own[1])
+    tasks = tuple(replace(task, segment=0) for task in plan.composition.tasks)
+    composition = replace(plan.composition, tasks=tasks)
+    inputs = TagInputs(*parsed, composition, tags, plain)
+    written = [write_tags(inputs, mask) for mask in plan.masks]
     return replace(
         plan,
         prompt=own[0],
         negative_prompt=own[1],
-        prompts=prompts,
-        negative_prompts=(own[1],) * len(prompts),
-        tags=tuple(replace(tag, triggers=(), negative_text="") for tag in plan.tags),
+        prompts=tuple(texts.prompt for texts in written),
+        negative_prompts=tuple(texts.negative_prompt for texts in written),
+        composition=composition,
+        tags=tuple(tags.values()),
     )
-
-
-def _with_tags(own: str, prompt: str) -> str:
-    tags = [prompt[tag.start : tag.end] for tag in parse_prompt(prompt).user_tags]
-    return " ".join(part for part in (own, *tags) if part)

@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stylus_ext.core.adapter_type import EMBEDDING
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidates, Composition, NearMiss, Pick, Task
+from stylus_ext.core.embedding_words import mentions, why_no_word
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note
 from stylus_ext.core.family import ANY, UNKNOWN, Compatibility, compatibility
@@ -194,9 +196,13 @@ class CorrectionContext:
 def correct(
     store: Store, context: CorrectionContext, composition: Composition, wanted: Corrections
 ) -> tuple[Composition, list[Note]]:
+    """Apply the corrections; those of an embedding for the negative prompt are not of a task."""
     corrections = wanted.known_as(store.resolve([*wanted.out, *(kept.key for kept in wanted.keep)]))
+    entries = store.read(corrections.kept)
+    is_negative = {key for key, entry in entries.items() if entry.card.negative}
+    positive = tuple(kept for kept in corrections.keep if kept.key not in is_negative)
+    corrections = replace(corrections, keep=positive)
     query, kept = context.query, corrections.kept
-    entries = store.read(kept)
     reasons = {key: _against(context, entries.get(key)) for key in kept}
     usable = {key: _pick(entries[key], kept[key], composition) for key in kept if not reasons[key]}
     own = {tag.name for tag in query.prompt.user_tags if tag.kind in ADAPTER_KINDS}
@@ -241,9 +247,12 @@ def _against(context: CorrectionContext, entry: Entry | None) -> str:
         return incompatible(entry.family, family)
     stem = context.stem(entry)
     names = {tag.name for tag in context.query.prompt.user_tags}
+    if entry.card.type == EMBEDDING:
+        names = {stem} if mentions(context.query.prompt.text, stem) else set()
     if stem in names or not names.isdisjoint(file.stem for file in entry.files):
         return _WRITTEN
-    return context.unavailable(entry) or why_not(stem) or ""
+    is_word = entry.card.type == EMBEDDING
+    return context.unavailable(entry) or (why_no_word if is_word else why_not)(stem) or ""
 
 
 def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
@@ -261,6 +270,7 @@ def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
         pinned=kept.pinned or entry.edits.state == "always",
         min_weight=least,
         max_weight=most,
+        type=entry.card.type,
     )
 
 

@@ -9,23 +9,31 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Candidates, Composition, Mask, NearMiss, Tag
+from stylus_ext.core.composition import Candidates, Composition, Mask, NearMiss
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
 from stylus_ext.core.family import ANY, family_in_prompt, is_partial, parse_family, partly
 from stylus_ext.core.fetching import FetchPolicy
-from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames, stem_for, why_not
+from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.masks import choose_masks
-from stylus_ext.core.plan import MissingFile, Outcome, Plan, unchanged
+from stylus_ext.core.plan import Outcome, Plan, unchanged
 from stylus_ext.core.ports import Composer, PlanContext, Query, Retriever, Store
 from stylus_ext.core.prompt.parse import Prompt, parse_prompt
 from stylus_ext.core.schedules import HostSteps, pick_schedules
 from stylus_ext.core.settings import Selection, Settings
-from stylus_ext.core.tags import ADAPTER_KINDS, TagInputs, own_weight, without_excess, write_tags
-from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
+from stylus_ext.core.tags import (
+    ADAPTER_KINDS,
+    TagInputs,
+    default_weight,
+    own_weight,
+    without_excess,
+    write_tags,
+)
 from stylus_ext.core.weight_formats import cannot_load, not_loadable
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
+from stylus_ext.selection.negative import ALWAYS, NegativeEmbeddings, without_unwritable
+from stylus_ext.selection.plan_tags import bad_name, missing_file, stem_of, tag_of
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK, loads_of
 
 logger = logging.getLogger(__name__)
@@ -84,7 +92,8 @@ class PlanRequest:
     """What to plan. `seeds` are the first image seeds of the batches.
 
     `on_disk` names the adapters that may be used, with the stem by which the host knows each; None
-    allows the whole catalogue. `reach` also allows adapters that may be fetched.
+    allows the whole catalogue. `loaded` are the embeddings among them that the host has loaded.
+    `reach` also allows adapters that may be fetched.
     """
 
     prompt: str
@@ -93,6 +102,7 @@ class PlanRequest:
     batch_size: int = 1
     settings: Settings = field(default_factory=Settings)
     on_disk: Mapping[AdapterKey, str] | None = None
+    loaded: Mapping[AdapterKey, str] = field(default_factory=dict)
     reach: FetchPolicy | None = None
     corrections: Corrections = NO_CORRECTIONS
     host_steps: HostSteps | None = None
@@ -176,17 +186,19 @@ class PlanPrompt:
             composition, corrected = correct(self._store, basis, composition, request.corrections)
             notes = [*notes, *corrected]
         own = own_weight(prompt.user_tags)
+        composition = without_unwritable(self._store, composition, prompt, request.on_disk)
         composition, excess_notes = without_excess(
             _weighted(composition, settings), settings.weights, own
         )
         masks = choose_masks(
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
-        composition = _used(composition, masks)
+        positive = _used(composition, masks)
+        composition, masks = self._with_negative(positive, masks, request, selection)
         entries = self._store.read(pick.key for pick in composition.all_picks)
         composition = _with_tools(composition, entries)
         tags = {
-            pick.key: _tag(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
+            pick.key: tag_of(entries[pick.key], pick.kind, prompt, settings, request.on_disk)
             for pick in composition.all_picks
         }
         inputs = TagInputs(prompt, negative, composition, tags, settings)
@@ -196,7 +208,7 @@ class PlanPrompt:
         notes = [*notes, *excess_notes]
         notes += (note for texts in written.values() for note in texts.notes)
         is_repeatable = _PASSING.isdisjoint(note.code for note in notes)
-        notes += plan_notes(prompt, composition, bool(request.corrections))
+        notes += plan_notes(prompt, positive, bool(request.corrections))
         notes += compatibility_notes(family, entries)
         notes += self._not_loadable(prompt, settings.selection)
         return Plan(
@@ -209,7 +221,7 @@ class PlanPrompt:
             negative_prompts=tuple(written[mask].negative_prompt for mask in masks),
             tags=tuple(tags.values()),
             missing=tuple(
-                _missing(entries[key], tag) for key, tag in tags.items() if not tag.on_disk
+                missing_file(entries[key], tag) for key, tag in tags.items() if not tag.on_disk
             ),
             notes=tuple(dict.fromkeys(notes)),
             family=family,
@@ -260,18 +272,40 @@ class PlanPrompt:
             if missing := not_loadable(entry.formats, loads_of(limits)):
                 yield Note("not_loadable", f"{entry.card.name}: {cannot_load(missing)}.")
 
+    def _with_negative(
+        self,
+        composition: Composition,
+        masks: tuple[Mask, ...],
+        request: PlanRequest,
+        selection: Selection,
+    ) -> tuple[Composition, tuple[Mask, ...]]:
+        """Add the embedding for the negative prompt, in all masks (option)."""
+        if selection.negative_embedding != ALWAYS or not request.prompt.strip():
+            return composition, masks
+        picked = self._store.read(pick.key for pick in composition.picks)
+        family = selection.family
+        if family == ANY:
+            family = next((entry.family for entry in picked.values()), ANY)
+        found = NegativeEmbeddings(
+            self._store,
+            family,
+            request.loaded,
+            lambda entry: stem_of(entry, request.on_disk),
+            lambda entry: _unavailable(entry, request),
+        ).added_to(
+            composition,
+            parse_prompt(request.prompt),
+            parse_prompt(request.negative_prompt),
+            request.corrections,
+        )
+        added = frozenset(pick.key for pick in found.picks if pick.negative)
+        return found, tuple(replace(mask, on=mask.on | added) for mask in masks)
+
     def _correction_context(self, query: Query, request: PlanRequest) -> CorrectionContext:
-        on_disk, reach = request.on_disk, request.reach
-
-        def unavailable(entry: Entry) -> str:
-            if on_disk is None or entry.key in on_disk:
-                return ""
-            return NOT_ON_DISK if reach is None else reach.why_not(entry.key, entry.card.remote)
-
         return CorrectionContext(
             query,
-            lambda entry: _stem(entry, on_disk),
-            unavailable,
+            lambda entry: stem_of(entry, request.on_disk),
+            lambda entry: _unavailable(entry, request),
             lambda: reachable(self._retrievers(query.limits.policy).find(query), request),
             self._composers(query.limits.composer),
         )
@@ -286,8 +320,7 @@ class PlanPrompt:
             composition = composer.compose(query, candidates)
             entries = {candidate.key: candidate.entry for candidate in candidates.found}
             reasons = {
-                pick.key: why_not(_stem(entries[pick.key], on_disk))
-                for pick in composition.all_picks
+                pick.key: bad_name(entries[pick.key], on_disk) for pick in composition.all_picks
             }
             invalid = {key: reason for key, reason in reasons.items() if reason is not None}
             if not invalid:
@@ -305,11 +338,22 @@ class PlanPrompt:
             )
 
 
+def _unavailable(entry: Entry, request: PlanRequest) -> str:
+    on_disk, reach = request.on_disk, request.reach
+    if on_disk is None or entry.key in on_disk:
+        return ""
+    return NOT_ON_DISK if reach is None else reach.why_not(entry.key, entry.card.remote)
+
+
 def _weighted(composition: Composition, settings: Settings) -> Composition:
     """The composition with the default weight where none is known."""
-    default = settings.weights.default_weight
     picks, alternatives = (
-        tuple(replace(pick, weight=default) if pick.weight is None else pick for pick in part)
+        tuple(
+            replace(pick, weight=default_weight(pick, settings.weights))
+            if pick.weight is None
+            else pick
+            for pick in part
+        )
         for part in (composition.picks, composition.alternatives)
     )
     return replace(composition, picks=picks, alternatives=alternatives)
@@ -356,43 +400,4 @@ def reachable(candidates: Candidates, request: PlanRequest) -> Candidates:
         candidates,
         found=tuple(candidate for candidate in candidates.found if candidate.key not in reasons),
         refused=(*misses[:_MAX_REPORTED], *candidates.refused),
-    )
-
-
-def _stem(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
-    """The name by which the host knows the file, else that on disk, else that of the download."""
-    if on_disk is not None and entry.key in on_disk:
-        return on_disk[entry.key]
-    if entry.stem is not None:
-        return entry.stem
-    remote = entry.card.remote
-    return stem_for(remote.name if remote else "", entry.card.name, ())
-
-
-def _tag(
-    entry: Entry,
-    kind: str,
-    prompt: Prompt,
-    settings: Settings,
-    on_disk: Mapping[AdapterKey, str] | None,
-) -> Tag:
-    triggers: tuple[str, ...] = ()
-    if settings.text.triggers:
-        triggers = (
-            fitting_triggers(entry.triggers, prompt, kind, entry.card.name)
-            if entry.edits.triggers is None
-            else chosen_triggers(entry.triggers, prompt)
-        )
-    there = entry.stem is not None if on_disk is None else entry.key in on_disk
-    return Tag(entry.key, _stem(entry, on_disk), there, triggers, entry.card.negative_text)
-
-
-def _missing(entry: Entry, tag: Tag) -> MissingFile:
-    remote = entry.card.remote
-    return MissingFile(
-        entry.key,
-        entry.card.name,
-        f"{tag.stem}.safetensors",
-        remote.size if remote else 0,
-        remote.sha256 if remote else None,
     )

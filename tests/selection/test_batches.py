@@ -223,10 +223,12 @@ def test_the_last_batch_may_be_short() -> None:
 
 def test_a_description_gives_its_tags_to_the_users_own_texts() -> None:
     plan = Asking(Settings())(("a knight in watercolor", ""), [0])
-    said = tags_only(plan, ("", "blurry"))
+    said = tags_only(plan, ("", "blurry"), Settings())
     assert said.prompts == ("<lora:knight_armor:0.75> <lora:watercolor_style:0.75>",)
     assert said.negative_prompts == ("blurry",)
-    assert tags_only(plan, ("mine", "")).prompts[0].startswith("mine <lora:knight_armor:")
+    assert (
+        tags_only(plan, ("mine", ""), Settings()).prompts[0].startswith("mine <lora:knight_armor:")
+    )
 
 
 def test_a_description_is_planned_in_place_of_empty_prompts() -> None:

@@ -196,9 +196,14 @@ def is_count(phrase: str) -> bool:
     return _COUNT_FORM.fullmatch(phrase.strip().casefold()) is not None
 
 
+def is_embedding_name(phrase: str) -> bool:
+    """True for names that embeddings for the negative prompt usually have."""
+    return _EMBEDDING.fullmatch(phrase.strip().casefold()) is not None
+
+
 def is_fault(phrase: str) -> bool:
     """True for typical negative-prompt phrases: anatomy, quality, lettering, embedding names."""
-    if _EMBEDDING.fullmatch(phrase.strip().casefold()):
+    if is_embedding_name(phrase):
         return True
     key = content_words(phrase)
     return not _vocabulary(_FAULTS).isdisjoint(key) or _vocabulary(_NEGATIVE_WORDS).issuperset(key)

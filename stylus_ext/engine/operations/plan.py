@@ -55,6 +55,7 @@ def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, An
     )
     policy, policy_notes = stylus.downloads.policy(request)
     settings = plan_settings(stylus.settings, request.settings)
+    on_disk = reach_on_disk(catalogue, request, empty=policy is not None)
     made = stylus.planner.plan(
         PlanRequest(
             prompt=request.prompt,
@@ -62,7 +63,8 @@ def plan(stylus: Stylus, request: PlanInput, progress: Progress) -> dict[str, An
             seeds=_seeds(request),
             batch_size=request.batch_size,
             settings=settings,
-            on_disk=reach_on_disk(catalogue, request, empty=policy is not None),
+            on_disk=on_disk,
+            loaded=loaded_embeddings(catalogue, request, on_disk),
             reach=policy,
             corrections=corrections_of(request.corrections),
             host_steps=host_steps_of(request.host_steps),
@@ -161,6 +163,16 @@ def plan_settings(base: Settings, values: Mapping[str, Any]) -> Settings:
     return with_values(base, values)
 
 
+def loaded_embeddings(
+    catalogue: Catalogue, request: ReachInput, on_disk: Mapping[AdapterKey, str] | None
+) -> dict[AdapterKey, str]:
+    """The embeddings that the host reports as loaded; empty without a host."""
+    if not request.embeddings or on_disk is None:
+        return {}
+    types = catalogue.store.other_types()
+    return {key: stem for key, stem in on_disk.items() if types.get(key) == EMBEDDING}
+
+
 def reach_on_disk(
     catalogue: Catalogue, request: ReachInput, *, empty: bool
 ) -> dict[AdapterKey, str] | None:
@@ -246,6 +258,7 @@ def _generation_answer(
     policy, notes = stylus.downloads.policy(payload)
     settings = plan_settings(stylus.settings, request.settings)
     on_disk = reach_on_disk(catalogue, payload, empty=policy is not None)
+    loaded = loaded_embeddings(catalogue, payload, on_disk)
     corrections = corrections_of(payload.corrections)
 
     def plan(pair: Pair, seeds: Sequence[int]) -> Plan:
@@ -257,6 +270,7 @@ def _generation_answer(
                 batch_size=request.batch_size,
                 settings=settings,
                 on_disk=on_disk,
+                loaded=loaded,
                 reach=policy,
                 corrections=corrections,
                 host_steps=request.host_steps,

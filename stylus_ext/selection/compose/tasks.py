@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from stylus_ext.core.adapter_type import EMBEDDING
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate, Evidence, Task
+from stylus_ext.core.embedding_words import mentions
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.family import is_partial, partly
 from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
@@ -41,14 +43,17 @@ class UserAdapters:
 
     names: frozenset[str]
     keys: frozenset[AdapterKey | None]
+    prompt: str = ""
 
     @classmethod
     def of(cls, query: Query) -> UserAdapters:
         names = frozenset(tag.name for tag in user_tags(query))
-        return cls(names, frozenset(map(query.names.key, names)))
+        return cls(names, frozenset(map(query.names.key, names)), query.prompt.text)
 
     def has(self, entry: Entry) -> bool:
-        stems = (file.stem for file in entry.files)
+        stems = [file.stem for file in entry.files]
+        if entry.card.type == EMBEDDING:
+            return any(mentions(self.prompt, stem) for stem in stems)
         return entry.key in self.keys or not self.names.isdisjoint(stems)
 
 

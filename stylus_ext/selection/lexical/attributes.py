@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.entry import Entry
 
-FAMILY, FOLDER, TAG, FORMAT = "=", "/", "#", "%"
+FAMILY, FOLDER, TAG, FORMAT, TYPE = "=", "/", "#", "%", "@"
 """The first character of a label tells its type."""
+
+NEGATIVE = TYPE + "negative"
+"""The label of embeddings for the negative prompt."""
 
 MAX_TAGS = 100
 
@@ -59,12 +63,15 @@ def poor(entry: Entry) -> str:
 
 
 def labels_of(entry: Entry) -> tuple[str, ...]:
-    """Family, then folders, formats, kind and tags; each label once."""
+    """Family, then type unless it is a LoRA, folders, formats, kind and tags; each label once."""
+    card = entry.card
+    types = [] if card.type == LORA else [TYPE + card.type, *([NEGATIVE] if card.negative else ())]
     tags = (tag_label(tag) for tag in (entry.kind, *entry.card.tags[:MAX_TAGS]))
     return tuple(
         dict.fromkeys(
             [
                 FAMILY + entry.family,
+                *types,
                 *folder_labels(entry),
                 *(FORMAT + name for name in sorted(entry.formats)),
                 *(tag for tag in tags if tag != TAG),

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from stylus_ext.core.adapter_type import HYPERNETWORK
 from stylus_ext.core.card import AdapterCard, AdapterKey, series
 from stylus_ext.core.composition import Candidate, NearMiss
 from stylus_ext.core.entry import Entry
@@ -33,8 +34,10 @@ from stylus_ext.selection.lexical.attributes import (
     FAMILY,
     FOLDER,
     FORMAT,
+    NEGATIVE,
     POOR,
     TAG,
+    TYPE,
     labels_of,
     poor,
     tag_label,
@@ -45,6 +48,8 @@ PARTIAL_FACTOR = 0.85
 """Factor on the score of an adapter that was made for a related base model."""
 
 NEVER_USED = "you set it to Never"
+FOR_NEGATIVE = "it is for the negative prompt"
+ONLY_ALWAYS = "a hypernetwork is used only if you set it to Always"
 NOT_ON_DISK = "no file of it in your LoRA folder"
 
 _EXPLICIT = frozenset(
@@ -200,7 +205,10 @@ class Gate:
             opened &= ~index.has(POOR)
         if lists:
             opened &= open_rows(lists, labels)
+        hypernetworks = labels.rows_with([TYPE + HYPERNETWORK])
+        opened &= ~hypernetworks
         opened |= index.alive & index.has(ALWAYS)  # a setting of one entry outweighs a rule
+        opened &= ~labels.rows_with([NEGATIVE])
         if families is not None:
             opened &= labels.rows_with(FAMILY + family for family in families)
         unsupported = not_loadable(FORMATS, loads_of(limits))
@@ -241,18 +249,25 @@ class Gate:
 
     def misfit(self, entry: Entry) -> str:
         """Why the row of an entry is not open; empty if it is."""
+        is_always = entry.edits.state == "always"
+        if entry.card.negative:
+            return "" if is_always else FOR_NEGATIVE
         if self.families is not None and entry.family not in self.families:
-            if entry.family == UNKNOWN:
-                return needs(UNKNOWN)
-            if is_partial(entry.family, self.family):
-                return f"{partly(entry.family, self.family)} (`--partial` allows it)"
-            return f"{incompatible(entry.family, self.family)} (try `--family {entry.family}`)"
+            return self._other_family(entry.family)
         if self.only is not None and entry.key not in self.only:
             return NOT_ON_DISK
         missing = not_loadable(entry.formats, self.loads)
-        if missing or entry.edits.state == "always":
+        if missing or is_always:
             return cannot_load(missing) if missing else ""
-        return self.lists.reason(entry) or (poor(entry) if self.prune else "")
+        by_type = ONLY_ALWAYS if entry.card.type == HYPERNETWORK else ""
+        return by_type or self.lists.reason(entry) or (poor(entry) if self.prune else "")
+
+    def _other_family(self, family: str) -> str:
+        if family == UNKNOWN:
+            return needs(UNKNOWN)
+        if is_partial(family, self.family):
+            return f"{partly(family, self.family)} (`--partial` allows it)"
+        return f"{incompatible(family, self.family)} (try `--family {family}`)"
 
 
 def loads_of(limits: Selection) -> frozenset[str] | None:

@@ -142,7 +142,7 @@ EMPTY_HASH = "e3b0c44298fc"
 _KIB = 1024
 _MAX_SIZE = 2**50
 _NEGATIVE = "negative"
-_MODEL_FILE_TYPES = ("", "model", "pruned model", _NEGATIVE)
+_MODEL_FILE_TYPES = ("", "model", "pruned model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,17 @@ class OfferedFile:
         return any(scan.casefold() == "danger" for scan in self.scans)
 
 
-def choose_file(version: Json, sha256: str = "", short: str = "") -> OfferedFile | None:
-    """The safetensors file with this hash or AutoV3, else the primary one, else the first."""
-    files = [file for file in map(table, rows(version.get("files"))) if _is_usable(file)]
+def choose_file(
+    version: Json, sha256: str = "", short: str = "", *, model: Json | None = None
+) -> OfferedFile | None:
+    """The safetensors file with this hash or AutoV3, else the primary one, else the first.
+
+    Files listed as negative are those of embeddings alone; `model` tells what the version is of.
+    """
+    model_type = name((model or table(version.get("model"))).get("type")).casefold()
+    more = (_NEGATIVE,) if _TYPES.get(model_type) == EMBEDDING else ()
+    listed = map(table, rows(version.get("files")))
+    files = [file for file in listed if _is_usable(file, (*_MODEL_FILE_TYPES, *more))]
     if not files:
         return None
     best = min(
@@ -171,6 +179,7 @@ def choose_file(version: Json, sha256: str = "", short: str = "") -> OfferedFile
             not sha256 or _sha256(file) != sha256,
             not short or _auto_v3(file) != short,
             file.get("primary") is not True,
+            name(file.get("type")).casefold() == _NEGATIVE,
         ),
     )
     return OfferedFile(
@@ -187,7 +196,7 @@ def choose_file(version: Json, sha256: str = "", short: str = "") -> OfferedFile
 def has_tensors(version: Json, short: str) -> bool:
     """Whether any file of the version has this AutoV3 hash."""
     return bool(short) and any(
-        _is_usable(file) and _auto_v3(file) == short
+        _is_usable(file, (*_MODEL_FILE_TYPES, _NEGATIVE)) and _auto_v3(file) == short
         for file in map(table, rows(version.get("files")))
     )
 
@@ -198,11 +207,11 @@ def bytes_of_kib(size: object) -> int:
     return round(found * _KIB) if found is not None and 0 < found < _MAX_SIZE else 0
 
 
-def _is_usable(file: Json) -> bool:
+def _is_usable(file: Json, types: tuple[str, ...]) -> bool:
     """Whether it is a safetensors model by its name, or by its format if it has no name."""
     kind = name(file.get("type")).casefold()
     format_ = name(table(file.get("metadata")).get("format")).casefold()
-    if kind not in _MODEL_FILE_TYPES or format_ not in ("", *SAFETENSORS):
+    if kind not in types or format_ not in ("", *SAFETENSORS):
         return False
     file_name = name(file.get("name")).casefold()
     return file_name.endswith(".safetensors") if file_name else bool(format_)
@@ -264,7 +273,7 @@ def card_of(
     reason = exclusion_reason(model) or _filter_reason(model, version, wanted)
     if reason is not None:
         return reason
-    file = choose_file(version, sha256, short)
+    file = choose_file(version, sha256, short, model=model)
     if file is None or file.dangerous:
         if not wanted.owned:
             return NO_FILE if file is None else DANGER

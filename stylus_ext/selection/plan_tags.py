@@ -1,0 +1,62 @@
+"""How the picks of a plan are written, and the files that they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stylus_ext.core.adapter_type import EMBEDDING, LORA
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.composition import Tag
+from stylus_ext.core.embedding_words import why_no_word
+from stylus_ext.core.entry import Entry
+from stylus_ext.core.file_names import stem_for, why_not
+from stylus_ext.core.plan import MissingFile
+from stylus_ext.core.prompt.parse import Prompt
+from stylus_ext.core.settings import Settings
+from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
+
+
+def stem_of(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
+    """The name by which the host knows the file, else that on disk, else that of the download."""
+    if on_disk is not None and entry.key in on_disk:
+        return on_disk[entry.key]
+    if entry.stem is not None:
+        return entry.stem
+    remote = entry.card.remote
+    return stem_for(remote.name if remote else "", entry.card.name, ())
+
+
+def tag_of(
+    entry: Entry,
+    kind: str,
+    prompt: Prompt,
+    settings: Settings,
+    on_disk: Mapping[AdapterKey, str] | None,
+) -> Tag:
+    """How a pick is written. An embedding is its own trigger."""
+    triggers: tuple[str, ...] = ()
+    if settings.text.triggers and entry.card.type == LORA:
+        triggers = (
+            fitting_triggers(entry.triggers, prompt, kind, entry.card.name)
+            if entry.edits.triggers is None
+            else chosen_triggers(entry.triggers, prompt)
+        )
+    there = entry.stem is not None if on_disk is None else entry.key in on_disk
+    return Tag(entry.key, stem_of(entry, on_disk), there, triggers, entry.card.negative_text)
+
+
+def missing_file(entry: Entry, tag: Tag) -> MissingFile:
+    remote = entry.card.remote
+    return MissingFile(
+        entry.key,
+        entry.card.name,
+        f"{tag.stem}.safetensors",
+        remote.size if remote else 0,
+        remote.sha256 if remote else None,
+    )
+
+
+def bad_name(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str | None:
+    """Why the name of a file cannot be written into a prompt, or None."""
+    is_word = entry.card.type == EMBEDDING
+    return (why_no_word if is_word else why_not)(stem_of(entry, on_disk))
