@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from stylus_ext.core.adapter_type import EMBEDDING, LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Mask, Pick
 from stylus_ext.core.errors import InvalidInput
@@ -176,14 +177,16 @@ def pick_schedules(
 ) -> dict[AdapterKey, Schedule]:
     """Schedules of the picks that are on for the prompts of one batch, which share them.
 
-    Sliders, speed and utility adapters act all the time, and the user's own tags are left alone.
+    Sliders, speed and utility adapters act all the time, and so does what is no LoRA; the user's
+    own tags are left alone.
     """
     if host is None or not inputs:
         return {}
     first, combination = inputs[0], inputs[0].settings.combination
     written = _smallest([_weights(each, mask.on, mask, 0.0) for each in inputs])
-    on = [pick for pick in first.composition.all_picks if written.get(pick.key)]
-    tools = {pick.key for pick in on if pick.tool}
+    every = first.composition.all_picks
+    on = [pick for pick in every if written.get(pick.key) and pick.type != EMBEDDING]
+    tools = {pick.key for pick in on if pick.tool or pick.type != LORA}
     parts = [
         Part(pick.key, pick.kind, _influence(first, pick)) for pick in on if pick.key not in tools
     ]

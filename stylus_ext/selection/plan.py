@@ -194,7 +194,7 @@ class PlanPrompt:
             composition, settings.diversity.scheme, request.seeds, request.batch_size
         )
         positive = _used(composition, masks)
-        composition, masks = self._with_negative(positive, masks, request, selection)
+        composition, masks = self._with_negative(positive, masks, request, settings)
         entries = self._store.read(pick.key for pick in composition.all_picks)
         composition = _with_tools(composition, entries)
         tags = {
@@ -277,18 +277,15 @@ class PlanPrompt:
         composition: Composition,
         masks: tuple[Mask, ...],
         request: PlanRequest,
-        selection: Selection,
+        settings: Settings,
     ) -> tuple[Composition, tuple[Mask, ...]]:
         """Add the embedding for the negative prompt, in all masks (option)."""
-        if selection.negative_embedding != ALWAYS or not request.prompt.strip():
+        if settings.selection.negative_embedding != ALWAYS or not request.prompt.strip():
             return composition, masks
         picked = self._store.read(pick.key for pick in composition.picks)
-        family = selection.family
-        if family == ANY:
-            family = next((entry.family for entry in picked.values()), ANY)
         found = NegativeEmbeddings(
             self._store,
-            family,
+            family_of_plan(settings, picked),
             request.loaded,
             lambda entry: stem_of(entry, request.on_disk),
             lambda entry: _unavailable(entry, request),
