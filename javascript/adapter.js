@@ -76,7 +76,7 @@ window.stylus.files.push({
     ];
 
     /** Edits that Undo leaves alone. */
-    const OWN_MARKS = ["favourite", "note"];
+    const OWN_MARKS = ["favourite", "note", "tags"];
 
     /** @typedef {ReturnType<typeof makeInputs>} Inputs */
 
@@ -171,7 +171,7 @@ window.stylus.files.push({
       const head = el("h3", { tabindex: "-1", class: "stylus-title" }, entry.name);
       const line = stylus.statusLine({ id: "stylus_detail_line" });
       const star = stylus.starButton(entry, line, events.changed);
-      const note = stylus.noteField(entry);
+      const own = stylus.ownFields(entry);
       const inputs = makeInputs(entry, events.kinds);
       const shown = readInputs(inputs);
       const primary = "stylus-button stylus-primary";
@@ -194,7 +194,7 @@ window.stylus.files.push({
       });
 
       async function close() {
-        await note.saved();
+        await own.saved();
         place.hidden = true;
         fill(place);
         events.closed();
@@ -287,7 +287,7 @@ window.stylus.files.push({
 
       /** @param {object} payload @param {string} message */
       async function send(payload, message) {
-        await note.saved();
+        await own.saved();
         const answer = await attempt(line, () => call("edit", payload));
         if (!answer) return;
         redraw({ ...answer.entry, picture: entry.picture, before: entry.edits }, message);
@@ -306,10 +306,10 @@ window.stylus.files.push({
         ),
         entry.picture && stylus.pictures.frame(entry),
         stylus.drawTriggers(entry.triggers),
-        note.nodes,
+        own.nodes,
         stylus.drawUses(entry.uses),
         stylus.drawSimilar(entry.key, async (key) => {
-          await note.saved();
+          await own.saved();
           events.open(key);
         }),
         field(text("state"), inputs.state, text("stateHint")),

@@ -60,6 +60,7 @@ interface Edits {
   state: AdapterState | null;
   favourite: boolean;
   note: string | null;
+  tags: string[] | null;
 }
 
 interface EntryDetails extends Entry {

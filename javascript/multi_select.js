@@ -16,6 +16,9 @@ window.stylus.files.push({
       addFavourites: "Add to favourites",
       removeFavourites: "Remove from favourites",
       setState: "Set to {state}",
+      manyTags: "Tags, separated by commas",
+      addTags: "Add tags",
+      removeTags: "Remove tags",
       markedMany: "{number} LoRAs changed.",
       markedManyOne: "1 LoRA changed.",
       deleteDownloads: "Delete downloads",
@@ -68,6 +71,21 @@ window.stylus.files.push({
         id: "stylus_describe_selected",
         hidden: true,
       });
+      const tags = el("input", {
+        type: "text",
+        class: "stylus-input",
+        id: "stylus_many_tags",
+        maxlength: "1000",
+        placeholder: text("manyTags"),
+        aria: { label: text("manyTags") },
+        on: { input: show },
+      });
+      const addTags = button(text("addTags"), () => mark({ add_tags: typedTags() }), {
+        id: "stylus_add_tags",
+      });
+      const removeTags = button(text("removeTags"), () => mark({ remove_tags: typedTags() }), {
+        id: "stylus_remove_tags",
+      });
       const actions = [
         button(text("addFavourites"), () => mark({ favourite: true }), {
           id: "stylus_add_favourites",
@@ -94,6 +112,9 @@ window.stylus.files.push({
         },
         count,
         actions,
+        tags,
+        addTags,
+        removeTags,
         question,
       );
       const toggle = button(text("selectMany"), () => setActive(!active), {
@@ -113,10 +134,15 @@ window.stylus.files.push({
         redraw();
       }
 
+      const typedTags = () => tags.value.split(",").filter((tag) => tag.trim());
+
       function show() {
         fill(count, text("selected", { number: keys.size }));
         fill(question);
         for (const action of actions) action.disabled = keys.size === 0;
+        for (const action of [addTags, removeTags]) {
+          action.disabled = keys.size === 0 || typedTags().length === 0;
+        }
       }
 
       /** Only an engine with a chat server can describe. */

@@ -1,5 +1,5 @@
 // @ts-check
-/* What the user notes of one adapter: a star, and a short text. */
+/* What the user notes of one adapter: a star, a short text, and tags. */
 "use strict";
 
 window.stylus ??= { files: [] };
@@ -13,6 +13,9 @@ window.stylus.files.push({
       ownNote: "My note",
       ownNoteHint: "Saved when you leave the field. The search finds it.",
       noteSaved: "Note saved.",
+      ownTags: "My tags",
+      ownTagsHint: "Separated by commas. The search finds them; they do not change what is picked.",
+      ownTagsSaved: "Tags saved.",
     });
 
     /**
@@ -42,22 +45,68 @@ window.stylus.files.push({
     }
 
     /**
-     * A field for the user's note, saved when it is left; `saved` waits for a save on its way.
+     * Fields for the user's note and tags, each saved when it is left; `saved` waits for saves on
+     * their way.
      * @param {EntryDetails} entry
      */
-    function noteField(entry) {
-      let stored = entry.edits.note ?? "";
+    function ownFields(entry) {
+      const { edits } = entry;
+      const note = savedField(entry.key, {
+        box: el("textarea", {
+          rows: "2",
+          class: "stylus-input",
+          id: "stylus_note",
+          maxlength: "2000",
+          value: edits.note ?? "",
+        }),
+        label: "ownNote",
+        message: "noteSaved",
+        changes: (value) => ({ note: value }),
+        stored(now) {
+          edits.note = now.note;
+          return now.note ?? "";
+        },
+      });
+      const tags = savedField(entry.key, {
+        box: el("input", {
+          type: "text",
+          class: "stylus-input",
+          id: "stylus_own_tags",
+          maxlength: "2000",
+          value: (edits.tags ?? []).join(", "),
+        }),
+        label: "ownTags",
+        message: "ownTagsSaved",
+        changes: (value) => ({ tags: value.split(",").filter((tag) => tag.trim()) }),
+        stored(now) {
+          edits.tags = now.tags;
+          return (now.tags ?? []).join(", ");
+        },
+      });
+      return {
+        nodes: [...note.nodes, ...tags.nodes],
+        saved: () => Promise.all([note.saved(), tags.saved()]),
+      };
+    }
+
+    /**
+     * A field that is saved when it is left. `stored` keeps what the engine has stored and returns
+     * it as the field shows it.
+     * @param {string} key
+     * @param {{
+     *   box: HTMLInputElement | HTMLTextAreaElement,
+     *   label: string,
+     *   message: string,
+     *   changes(value: string): object,
+     *   stored(edits: Edits): string,
+     * }} options
+     */
+    function savedField(key, { box, label, message, changes, stored }) {
+      let before = box.value;
       /** @type {Promise<unknown>} */
       let pending = Promise.resolve();
-      const line = statusLine({ id: "stylus_note_line" });
-      const box = el("textarea", {
-        rows: "2",
-        class: "stylus-input",
-        id: "stylus_note",
-        maxlength: "2000",
-        value: stored,
-        on: { blur: saved },
-      });
+      const line = statusLine({ id: `${box.id}_line` });
+      box.addEventListener("blur", saved);
 
       function saved() {
         pending = pending.then(save);
@@ -65,20 +114,18 @@ window.stylus.files.push({
       }
 
       async function save() {
-        const note = box.value;
-        if (note === stored) return;
-        const answer = await attempt(line, () => call("edit", { key: entry.key, note }));
+        const value = box.value;
+        if (value === before) return;
+        const answer = await attempt(line, () => call("edit", { key, ...changes(value) }));
         if (!answer) return;
-        const cleaned = answer.entry.edits.note ?? "";
-        if (box.value === note) box.value = cleaned;
-        stored = cleaned;
-        entry.edits.note = cleaned || null;
-        say(line, "noteSaved");
+        before = stored(answer.entry.edits);
+        if (box.value === value) box.value = before;
+        say(line, message);
       }
 
-      return { nodes: [field(text("ownNote"), box, text("ownNoteHint")), line], saved };
+      return { nodes: [field(text(label), box, text(`${label}Hint`)), line], saved };
     }
 
-    return { starButton, noteField };
+    return { starButton, ownFields };
   },
 });

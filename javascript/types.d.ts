@@ -122,7 +122,7 @@ interface Stylus {
 
   // own_marks.js
   starButton(entry: Entry, line: HTMLElement, changed: () => void): HTMLButtonElement;
-  noteField(entry: EntryDetails): { nodes: Child[]; saved(): Promise<unknown> };
+  ownFields(entry: EntryDetails): { nodes: Child[]; saved(): Promise<unknown> };
 
   // triggers.js
   drawTriggers(triggers: string[]): Child[];

@@ -89,6 +89,8 @@ class Edits:
     kind: str | None = None
     favourite: bool = False
     note: str | None = None
+    tags: tuple[str, ...] | None = None
+    """The user's own tags, by which entries are found; the selection does not read them."""
 
     def __post_init__(self) -> None:
         if self.state not in STATES:
@@ -98,8 +100,8 @@ class Edits:
 
     @property
     def undone(self) -> Edits:
-        """Without what changes the adapter; the user's star and note stay."""
-        return Edits(favourite=self.favourite, note=self.note)
+        """Without what changes the adapter; the user's star, note and tags stay."""
+        return Edits(favourite=self.favourite, note=self.note, tags=self.tags)
 
     def filled(self, other: Edits) -> Edits:
         """Return these edits with gaps filled from `other`."""

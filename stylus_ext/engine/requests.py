@@ -30,6 +30,8 @@ from stylus_ext.engine.inputs import (
 )
 from stylus_ext.selection.plan import MOST_BATCHES, MOST_CHARACTERS
 
+OwnTag = Annotated[str, Longest(200)]
+MOST_OWN_TAGS = 50
 REACHES = ("auto", "disk", "catalogue")
 
 
@@ -227,6 +229,7 @@ class EditInput(KeyInput):
     weight: Weight | None = None
     kind: Kind | None = None
     favourite: bool | None = None
+    tags: list[OwnTag] | None = Field(default=None, max_length=MOST_OWN_TAGS)
     note: Annotated[str, Longest(20_000)] | None = None
     undo: bool = False
 
@@ -237,6 +240,8 @@ class MarkInput(OperationInput):
     keys: list[KeyText] = Field(max_length=1000)
     state: State | None = None
     favourite: bool | None = None
+    add_tags: list[OwnTag] = Field(default=[], max_length=MOST_OWN_TAGS)
+    remove_tags: list[OwnTag] = Field(default=[], max_length=MOST_OWN_TAGS)
 
 
 class VerdictInput(KeyInput):

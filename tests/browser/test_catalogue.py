@@ -138,6 +138,7 @@ def test_edits_reach_the_store_and_can_be_taken_back(planner: Desk, browser: Bro
             "kind": edits["kind"],
             "favourite": False,
             "note": None,
+            "tags": None,
         }
         assert "Soft washes of colour" in planner.journal()
         here.picture(f"{planner.server.gradio}-detail")
@@ -228,6 +229,36 @@ def test_several_are_marked_at_once(planner: Desk, browser: Browser) -> None:
         planner.link.call("POST", "/v1/mark", {"keys": keys, "favourite": False})
 
 
+def test_several_get_a_tag_and_one_loses_it(planner: Desk, browser: Browser) -> None:
+    with own_tab(planner, browser) as (tab, here):
+        tab.wait_for("found", "found")
+        tab.part("select").click()
+        cards = tab.page.locator("#stylus_cards .stylus-open")
+        cards.nth(1).wait_for()
+        keys = _keys(tab)[:2]
+        for place in (0, 1):
+            cards.nth(place).click()
+        assert tab.part("add_tags").is_disabled()
+        tab.part("many_tags").fill("dirigible, Series B")
+        here.picture(f"{planner.server.gradio}-tags")
+        tab.part("add_tags").click()
+        tab.wait_for_message("found", "markedMany")
+        assert all(planner.entry(key)["edits"]["tags"] == ["dirigible", "Series B"] for key in keys)
+        tab.search("dirigible")
+        eventually(lambda: sorted(_keys(tab)) == sorted(keys), tab.page)
+        last = _keys(tab)[0]
+        cards.first.click()
+        assert tab.part("own_tags").input_value() == "dirigible, Series B"
+        tab.part("own_tags").fill(" ")
+        tab.part("edit_text").focus()
+        tab.wait_for_message("own_tags_line", "ownTagsSaved")
+        assert planner.entry(last)["edits"]["tags"] is None
+        planner.link.call(
+            "POST", "/v1/mark", {"keys": keys, "remove_tags": ["DIRIGIBLE", "series b"]}
+        )
+        assert all(planner.entry(key)["edits"]["tags"] is None for key in keys)
+
+
 def test_only_downloads_can_be_deleted(planner: Desk, browser: Browser) -> None:
     with own_tab(planner, browser) as (tab, _):
         tab.wait_for("found", "found")
@@ -249,9 +280,8 @@ def test_a_note_is_saved_when_its_field_is_left_and_found(planner: Desk, browser
         tab.part("close").click()
         tab.search("zeppelin")
         eventually(lambda: _keys(tab) == [key], tab.page)
-        open_card = tab.page.locator("#stylus_cards .stylus-open").click
-        # The list may be drawn again under the pointer.
-        eventually(lambda: tab.part("note").is_visible() or open_card(), tab.page)
+        tab.page.locator("#stylus_cards .stylus-open").click()
+        tab.part("note").wait_for(state="visible")
         tab.part("note").fill("")
         tab.page.keyboard.press("Escape")
         tab.part("detail").wait_for(state="hidden")

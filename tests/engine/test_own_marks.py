@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.entry import VIEWS, embedded_text
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.engine.stylus import Stylus
 from tests.engine.test_operations import ask, stylus
@@ -49,6 +51,36 @@ def test_a_note_is_cleaned_and_searched(stylus: Stylus) -> None:
     assert len(long) == 2000
     assert ask(stylus, "edit", key="civitai:2", note=" ")["entry"]["edits"]["note"] is None
     assert names(stylus, text="zepp") == []
+
+
+def test_own_tags_are_cleaned_searched_added_and_removed(stylus: Stylus) -> None:
+    tags = [" night  shift ", "Night Shift", "a,b", "\x00", ""]
+    entry = ask(stylus, "edit", key="civitai:2", tags=tags)["entry"]
+    assert entry["edits"]["tags"] == ("night shift", "a", "b")
+    assert names(stylus, text="night") == ["Pixel World"]
+    keys = ["civitai:1", "civitai:2"]
+    assert ask(stylus, "mark", keys=keys, add_tags=["A", "new"]) == {"changed": 2}
+    shown = [ask(stylus, "show", key=key)["entry"] for key in keys]
+    assert [one["edits"]["tags"] for one in shown] == [
+        ("A", "new"),
+        ("night shift", "a", "b", "new"),
+    ]
+    assert ask(stylus, "mark", keys=keys, remove_tags=["a", "NEW"]) == {"changed": 2}
+    assert ask(stylus, "mark", keys=keys, remove_tags=["a"]) == {"changed": 0}
+    assert ask(stylus, "show", key="civitai:1")["entry"]["edits"]["tags"] is None
+    undone = ask(stylus, "edit", key="civitai:2", undo=True)["entry"]
+    assert undone["edits"]["tags"] == ("night shift", "b")
+
+
+def test_own_tags_do_not_change_what_is_picked(stylus: Stylus) -> None:
+    before = stylus.catalogue.store.read([AdapterKey.parse("civitai:2")])
+    ask(stylus, "edit", key="civitai:2", tags=["zeppelin"])
+    after = stylus.catalogue.store.read([AdapterKey.parse("civitai:2")])
+    texts = [
+        [embedded_text(entry, view) for entry in found.values() for view in VIEWS]
+        for found in (before, after)
+    ]
+    assert texts[0] == texts[1]
 
 
 def test_both_outlive_the_database_and_undo(stylus: Stylus, tmp_path: Path) -> None:

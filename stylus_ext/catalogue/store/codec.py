@@ -95,8 +95,11 @@ _EDIT_TYPES = {
     "triggers": list,
     "favourite": bool,
     "note": str,
+    "tags": list,
 }
-_EDITS: Converters = {"triggers": lambda value: None if value is None else tuple(value)}
+_EDITS: Converters = dict.fromkeys(
+    ("triggers", "tags"), lambda value: None if value is None else tuple(value)
+)
 
 
 def _known(

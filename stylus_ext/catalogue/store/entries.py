@@ -249,7 +249,7 @@ def _list(batch: Batch, number: int, entry: Entry) -> None:
     texts = (
         entry.card.name,
         "\n".join(entry.triggers),
-        "\n".join(entry.card.tags),
+        "\n".join((*(entry.edits.tags or ()), *entry.card.tags)),
         f"{entry.text[:_MOST_TEXT]}\n{entry.edits.note or ''}",
         "\n".join(file.stem for file in entry.files),
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.entry import Entry
+from stylus_ext.core.entry import Edits, Entry
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.family import display_name
 from stylus_ext.core.generation import EngineAnswerState, FolderState
@@ -19,6 +19,7 @@ from stylus_ext.core.ports import Filter, Progress
 from stylus_ext.engine.catalogue import PICTURE_FOLDER, Catalogue, checked_folder
 from stylus_ext.engine.downloads import CardPictures
 from stylus_ext.engine.requests import (
+    MOST_OWN_TAGS,
     BrowseInput,
     CardPicturesInput,
     CardsInput,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 300
 _LONGEST_NOTE = 2000
+_LONGEST_TAG = 60
 _SHOWN_USES = 12
 _COMPARED = 60
 """Nearest vectors of which those on disk come first."""
@@ -244,11 +246,13 @@ def edit(
 ) -> dict[str, Any]:
     entry = catalogue.entry(request.key)
     changes: dict[str, Any] = request.model_dump(
-        include={"state", "text", "weight", "kind", "triggers", "favourite", "note"},
+        include={"state", "text", "weight", "kind", "triggers", "favourite", "note", "tags"},
         exclude_none=True,
     )
     if "note" in changes:
         changes["note"] = clean_text(changes["note"], _LONGEST_NOTE) or None
+    if "tags" in changes:
+        changes["tags"] = _own_tags(changes["tags"])
     if "triggers" in changes:
         changes["triggers"] = tuple(changes["triggers"])
     edits = replace(entry.edits.undone if request.undo else entry.edits, **changes)
@@ -260,14 +264,30 @@ def edit(
     return {"entry": _shown(catalogue, pictures, edited)}
 
 
+def _own_tags(texts: Iterable[str]) -> tuple[str, ...] | None:
+    """Cleaned tags without a comma, each once whatever its case; None if there are none."""
+    found: dict[str, str] = {}
+    for text in texts:
+        for part in text.split(","):
+            tag = " ".join(clean_text(part, _LONGEST_TAG).split())
+            if tag:
+                found.setdefault(tag.casefold(), tag)
+    return tuple(found.values())[:MOST_OWN_TAGS] or None
+
+
 def mark(catalogue: Catalogue, request: MarkInput) -> dict[str, Any]:
-    """Changes the state or the star of several entries; unknown keys are left out."""
+    """Changes state, star or own tags of several entries; unknown keys are left out."""
     changes: dict[str, Any] = request.model_dump(include={"state", "favourite"}, exclude_none=True)
-    found = catalogue.store.read(map(AdapterKey.parse, request.keys)) if changes else {}
+    removed = {tag.casefold() for tag in _own_tags(request.remove_tags) or ()}
+
+    def marked(edits: Edits) -> Edits:
+        kept = [tag for tag in edits.tags or () if tag.casefold() not in removed]
+        return replace(edits, **changes, tags=_own_tags((*kept, *request.add_tags)))
+
     edited = {
         entry.key: edits
-        for entry in found.values()
-        if (edits := replace(entry.edits, **changes)) != entry.edits
+        for entry in catalogue.store.read(map(AdapterKey.parse, request.keys)).values()
+        if (edits := marked(entry.edits)) != entry.edits
     }
     catalogue.store.edit_all(edited)
     return {"changed": len(edited)}
