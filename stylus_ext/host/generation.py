@@ -30,13 +30,14 @@ from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchOutcome, FetchStopped
 from stylus_ext.host.guard import RERANK
-from stylus_ext.host.infotext import AppliedGeneration, Picture, texts_of, write
+from stylus_ext.host.infotext import AppliedGeneration, Picture
 from stylus_ext.host.loadable_formats import loadable_formats
 from stylus_ext.host.permissions import RULES
 from stylus_ext.host.planner import MadePicture, Planner, current_planner, timeouts
 from stylus_ext.host.preview_sessions import PreviewSession
 from stylus_ext.host.prompt_comments import commented_prompts
 from stylus_ext.host.replay import continued
+from stylus_ext.host.schedules import host_steps, schedule_notes
 from stylus_ext.host.values import (
     AUTO,
     FOLLOW,
@@ -46,6 +47,7 @@ from stylus_ext.host.values import (
     settings_of,
 )
 from stylus_ext.host.wan import refiner_notes, selectable_stems
+from stylus_ext.host.written_texts import texts_of, write
 
 logger = logging.getLogger(__name__)
 
@@ -122,9 +124,11 @@ class Generation:
             allowed_kinds=self._allowed_kinds(),
             corrections=corrections,
             compare=self.values.compare,
+            host_steps=host_steps(self.p),
         )
         answer, more = self._ask(request, family)
         notes += [*more, *answer.notes, *refiner_notes(self.p, answer.adapters)]
+        notes += schedule_notes(settings, answer)
         return self._written(before, answer, family, notes)
 
     def _written(
@@ -142,6 +146,7 @@ class Generation:
             list(dict.fromkeys(notes)),
             named={adapter.stem: (adapter.key, adapter.name) for adapter in answer.adapters},
             commented=commented,
+            schedules=answer.schedules,
         )
         for image, seed in enumerate(self.p.all_seeds[: len(work.pictures)]):
             self.planner.made[int(seed), work.pictures[image].prompt] = MadePicture(

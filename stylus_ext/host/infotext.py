@@ -13,8 +13,9 @@ from typing import Any
 
 from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, Note
-from stylus_ext.core.generation import Texts
+from stylus_ext.core.generation import ImageSchedules, Texts
 from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.schedules import schedule_text
 from stylus_ext.core.tags import ADAPTER_KINDS
 from stylus_ext.host.picture_facts import facts_of, not_loaded
 from stylus_ext.host.values import KINDS, PanelValues, read_values
@@ -26,7 +27,9 @@ VERSION, SETTINGS, PROMPT, NEGATIVE = (
     "Stylus negative prompt",
 )
 MASK, NOTES, FAMILY, KEPT = "Stylus mask", "Stylus notes", "Stylus family", "Stylus kept"
-OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, KEPT, NOTES)
+SCHEDULES, HIRES_SCHEDULES = "Stylus schedules", "Stylus hires schedules"
+"""The second is written where the passes differ."""
+OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, KEPT, NOTES, SCHEDULES, HIRES_SCHEDULES)
 HASHES = "Lora hashes"
 _SETTING_NAMES = (
     "composer",
@@ -36,6 +39,7 @@ _SETTING_NAMES = (
     "diversity",
     "vary_inside_batch",
     "seed",
+    "combination",
 )
 _CONFIRMING = frozenset({"corrected", "locked"})
 _HIRES = (
@@ -88,6 +92,11 @@ def of_picture(picture: Picture, positive: str, negative: str) -> dict[str, str]
     before = picture.prompt if picture.prompt != positive else ""
     before_negative = picture.negative if picture.negative != negative else ""
     return _filled({PROMPT: before, NEGATIVE: before_negative, MASK: mask})
+
+
+def of_schedules(schedules: ImageSchedules) -> dict[str, str]:
+    first, second = schedule_text(schedules.first), schedule_text(schedules.second)
+    return _filled({SCHEDULES: first, HIRES_SCHEDULES: second if second != first else ""})
 
 
 def _filled(found: Mapping[str, str]) -> dict[str, str]:
@@ -223,6 +232,7 @@ class AppliedGeneration:
     named: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     commented: Mapping[str, str] = field(default_factory=dict)
     not_loaded: dict[int, frozenset[str]] = field(default_factory=dict)
+    schedules: tuple[ImageSchedules, ...] = ()
 
     def before_batch(self, p: Any, prompts: Sequence[str], number: int, size: int) -> Note | None:
         """Write the fields of the batch's first picture; a note if our tags are gone."""
@@ -242,6 +252,12 @@ class AppliedGeneration:
         forget(p.extra_generation_params)
         self.of_image(p, first)
         return note
+
+    def begin_pass(self, p: Any, number: int, *, second: bool = False) -> None:
+        """Carry out the schedules of this batch, whose LoRAs are loaded."""
+        from stylus_ext.host.schedules import begin_pass
+
+        begin_pass(p, () if self.lost else self.schedules, number * int(p.batch_size), second)
 
     def after_loading(self, p: Any, number: int, size: int) -> Note | None:
         """Take what the host did not load out of the batch's masks; a note on it."""
@@ -337,6 +353,8 @@ class AppliedGeneration:
         if image < len(self.pictures) and not self.lost:
             texts = self.texts.positive[image], self.texts.negative[image]
             fields |= of_picture(self.pictures[image], *texts)
+        if image < len(self.schedules) and not self.lost:
+            fields |= of_schedules(self.schedules[image])
         missing = {f"+{stem}" for stem in self.not_loaded.get(image, ())}
         words = fields.get(MASK, "").split()
         if missing.intersection(words):
@@ -370,31 +388,3 @@ def _say_hires(p: Any, image: int) -> None:
         p.extra_generation_params.pop(name, None)
         if texts[image] != before[image]:
             p.extra_generation_params[name] = texts[image]
-
-
-def texts_of(p: Any) -> Texts:
-    """The host's lists in `process`, with styles, wildcards and Dynamic Prompts applied."""
-    second = bool(getattr(p, "enable_hr", False)) and bool(getattr(p, "all_hr_prompts", None))
-    return Texts(
-        _read(p.all_prompts),
-        _read(p.all_negative_prompts),
-        _read(p.all_hr_prompts) if second else (),
-        _read(p.all_hr_negative_prompts) if second else (),
-    )
-
-
-def _read(texts: Sequence[str]) -> tuple[str, ...]:
-    from stylus_ext.host import compat
-
-    return tuple(map(compat.without_comments, texts))
-
-
-def write(p: Any, texts: Texts) -> None:
-    """Write all lists at once; `main_prompt` is for the grid's infotext."""
-    p.all_prompts, p.all_negative_prompts = list(texts.positive), list(texts.negative)
-    if texts.hr_positive:
-        p.all_hr_prompts, p.all_hr_negative_prompts = (
-            list(texts.hr_positive),
-            list(texts.hr_negative),
-        )
-    p.main_prompt, p.main_negative_prompt = texts.positive[0], texts.negative[0]

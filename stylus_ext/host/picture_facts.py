@@ -16,6 +16,7 @@ _FACTS = {
     "no_encoder": "LoRAs were chosen by words only.",
     "nothing_fits": "No LoRA fitted.",
     "mixed_batch": "LoRAs of other prompts in the batch were left out.",
+    "not_scheduled": "The weights of the LoRAs were merged.",
     "overwritten": "Another script changed the prompts after Stylus.",
     "unknown_family": "The base model was unknown.",
     "unlisted": "The prompt names a LoRA that was not listed.",

@@ -175,6 +175,7 @@ def _pick(
         "kept": key in session.words.keep,
         "weight": written_weights(plan.prompts[0]).get(tag.stem, pick.weight),
         "triggers": list(tag.triggers),
+        "schedule": list(plan.schedules[0].get(pick.key, ())) if plan.schedules else [],
         "stem": tag.stem,
         "on_disk": tag.on_disk,
         "to_download": 0 if missing is None else missing.size,

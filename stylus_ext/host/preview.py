@@ -21,6 +21,7 @@ from stylus_ext.host.plan_view import (
 )
 from stylus_ext.host.planner import Planner, timeouts
 from stylus_ext.host.preview_sessions import CORRECTED, LOCKED, PreviewSession, PromptCorrections
+from stylus_ext.host.schedules import host_steps, schedule_notes
 from stylus_ext.host.values import LAST_SEED, PanelValues
 
 
@@ -50,6 +51,7 @@ class PreviewRequest:
     seed: int = -1
     batches: int = 1
     batch_size: int = 1
+    steps: int = 20
 
     @property
     def size(self) -> int:
@@ -70,13 +72,16 @@ class FakeProcessing:
     """Stands in for the host's `p` in a preview."""
 
     batch_size: int
+    steps: int
     is_api: bool = False
     stylus_answers: dict[str, GenerationAnswer] = field(default_factory=dict)
 
 
 def preview_request(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest:
-    """Read prompt, negative, styles, seed, batch count and size, each None if there is no box."""
-    prompt, negative, styles, seed, batches, size = boxes
+    """Read prompt, negative, styles, seed, batch count, batch size and steps, each None if there is
+    no box.
+    """
+    prompt, negative, styles, seed, batches, size, steps = boxes
     chosen = tuple(str(style) for style in styles) if isinstance(styles, (list, tuple)) else ()
     return PreviewRequest(
         str(prompt or ""),
@@ -86,6 +91,7 @@ def preview_request(boxes: Sequence[Any], values: PanelValues) -> PreviewRequest
         _number(seed, -1, -1),
         _number(batches, 1, 1),
         _number(size, 1, 1),
+        _number(steps, 20, 1),
     )
 
 
@@ -126,7 +132,7 @@ def look(
 def _planned(planner: Planner, session: PreviewSession, boxes: PreviewRequest) -> PlanAnswer:
     positive, negative = styled(boxes.prompt, boxes.negative, boxes.styles)
     quiet = planner.aside()
-    p = FakeProcessing(boxes.size)
+    p = FakeProcessing(boxes.size, boxes.steps)
     generation = Generation(p, boxes.values, quiet)
     settings, family = generation.settings()
     stems, notes = generation.stems(family)
@@ -146,10 +152,11 @@ def _planned(planner: Planner, session: PreviewSession, boxes: PreviewRequest) -
         corrections=corrections,
         downloads=boxes.values.downloads and family != UNKNOWN and _may_fetch(quiet),
         with_plans=True,
+        host_steps=host_steps(p),
     )
     answer = GenerationRequests(p, quiet).ask(request)
     more = [note for note in more if note not in (CORRECTED, LOCKED)]  # the page shows both
-    notes = [*notes, *more, *answer.notes]
+    notes = [*notes, *more, *answer.notes, *schedule_notes(settings, answer)]
     return PlanAnswer(answer.plans[0], family, settings.weights, notes)
 
 

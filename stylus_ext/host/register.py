@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stylus_ext.core.settings import COMPOSERS, SCHEMES
+from stylus_ext.core.settings import COMBINATIONS, COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
 from stylus_ext.host.script import forget_callbacks
 
@@ -52,6 +52,7 @@ def _axes() -> list[tuple[str, type, str, Callable[[], list[str]] | None]]:
         ("Strength", float, "strength", None),
         ("Max per concept", int, "per_task", None),
         ("Vary LoRAs between batches", str, "diversity", lambda: list(SCHEMES)),
+        ("How LoRAs are combined", str, "combination", lambda: list(COMBINATIONS)),
         ("Selection seed", int, "seed", None),
     ]
 

@@ -10,9 +10,11 @@ from typing import Any
 from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import Texts
 from stylus_ext.host import compat, infotext
-from stylus_ext.host.infotext import AppliedGeneration, tags_of, texts_of, write
+from stylus_ext.host.infotext import AppliedGeneration, tags_of
 from stylus_ext.host.planner import MadePicture, Planner
+from stylus_ext.host.schedules import replayed
 from stylus_ext.host.values import PanelValues
+from stylus_ext.host.written_texts import texts_of, write
 
 _AGAIN = Note("replayed", "Stylus used the LoRAs of the earlier picture again.")
 
@@ -23,7 +25,7 @@ def continued(p: Any, values: PanelValues, planner: Planner) -> AppliedGeneratio
     pasted = infotext.load_replay(values.replay)
     own = p.prompt if isinstance(p.prompt, str) else ""
     if pasted is not None and pasted.fits([own, *dict.fromkeys(before.positive)]):
-        return AppliedGeneration(before, (), dict(pasted.fields), [_AGAIN])
+        return _repeated(before, pasted.fields)
     if getattr(p, "txt2img_upscale", False):
         return _upscaled(p, planner, before)
     if getattr(p, "init_images", None):
@@ -85,7 +87,15 @@ def _again(p: Any, earlier: _Earlier, before: Texts) -> AppliedGeneration:
     fields = {**earlier.made.fields}
     if before.positive[0] != texts.positive[0]:
         fields[infotext.PROMPT] = before.positive[0]
-    return AppliedGeneration(texts, (), fields, [_AGAIN])
+    return _repeated(texts, fields)
+
+
+def _repeated(texts: Texts, fields: Mapping[str, str]) -> AppliedGeneration:
+    """The earlier fields, without schedules that this host cannot carry out."""
+    schedules = replayed(fields, len(texts.positive))
+    names = (infotext.SCHEDULES, infotext.HIRES_SCHEDULES)
+    shared = {name: text for name, text in fields.items() if name not in names}
+    return AppliedGeneration(texts, (), shared, [_AGAIN], schedules=schedules)
 
 
 def _of_image(image: Any) -> _Earlier | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -17,16 +18,17 @@ logger = logging.getLogger(__name__)
 TITLE = "Stylus"
 TABS = ("txt2img", "img2img")
 WATCHED = frozenset(
-    {"prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "generate"}
+    {"prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "steps", "generate"}
 )
 AXES, WORK = "stylus_axes", "stylus_work"
+_SCHEDULES = "stylus_ext.host.schedules"
 _under_way: list[tuple[Any, Any]] = []
 _hooked_grids: list[bool] = []
 
 
 class StylusScript(compat.Script):
     """Hooks in the host's order: ui, setup, before_process, process, before_process_batch,
-    process_batch, postprocess_image, postprocess.
+    process_batch, before_hr, postprocess_batch, postprocess_image, postprocess.
     """
 
     boxes: Mapping[str, Any] = MappingProxyType({})
@@ -74,6 +76,7 @@ class StylusScript(compat.Script):
             p.n_iter, p.batch_size = p.n_iter * p.batch_size, 1
 
     def process(self, p: Any, *args: Any) -> None:
+        _end_pass()
         if not _is_wanted(p, args):
             _forget_fields(p)
             return
@@ -102,8 +105,19 @@ class StylusScript(compat.Script):
             return
         number = int(kwargs.get("batch_number", getattr(p, "iteration", 0)))
         note = work.after_loading(p, number, int(p.batch_size))
+        work.begin_pass(p, number)
         if note is not None:
             compat.comment(p, note.text)
+
+    def before_hr(self, p: Any, *args: Any) -> None:  # noqa: ARG002
+        """The host has loaded the LoRAs of the second pass."""
+        work = getattr(p, WORK, None)
+        if work is not None:
+            work.begin_pass(p, int(getattr(p, "iteration", 0)), second=True)
+
+    def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        if getattr(p, WORK, None) is not None:
+            _end_pass()
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
@@ -124,6 +138,14 @@ class StylusScript(compat.Script):
 def forget_callbacks() -> None:
     """Called when the host has cleared its callbacks."""
     _hooked_grids.clear()
+    if schedules := sys.modules.get(_SCHEDULES):
+        schedules.forget_callback()
+
+
+def _end_pass() -> None:
+    """Restore what an earlier pass left, if any was scheduled; cheap where none was."""
+    if schedules := sys.modules.get(_SCHEDULES):
+        schedules.end_pass()
 
 
 def _hook_grids() -> None:

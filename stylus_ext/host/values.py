@@ -9,7 +9,7 @@ from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import known_families, listed_family
-from stylus_ext.core.settings import COMPOSERS, SCHEMES, VARIED, Settings, with_values
+from stylus_ext.core.settings import COMBINATIONS, COMPOSERS, SCHEMES, VARIED, Settings, with_values
 
 AUTO = "auto"
 FOLLOW = -1
@@ -33,12 +33,17 @@ class PanelValues:
     replay: str = ""
     compare: bool = False
     session_id: str = ""
+    combination: str = "auto"
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
             if not isinstance(getattr(self, name), kind):
                 raise InvalidInput(f"{name} must be {_CALLED[kind]}, not {getattr(self, name)!r}.")
-        for name, choices in (("composer", COMPOSERS), ("diversity", SCHEMES)):
+        for name, choices in (
+            ("composer", COMPOSERS),
+            ("diversity", SCHEMES),
+            ("combination", COMBINATIONS),
+        ):
             if getattr(self, name) not in choices:
                 raise InvalidInput(
                     f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}."
@@ -60,6 +65,7 @@ _SETTINGS = {
     "per_task": ("selection", "per_task"),
     "strength": ("weights", "strength"),
     "diversity": ("diversity", "scheme"),
+    "combination": ("combination", "combine"),
 }
 KINDS: Mapping[str, type] = {field.name: type(field.default) for field in fields(PanelValues)}
 NAMES = tuple(KINDS)
@@ -116,6 +122,7 @@ COMPARED = (
     "downloads",
     "seed",
     "family",
+    "combination",
 )
 
 

@@ -209,7 +209,7 @@ def test_axes_are_there_once_however_often_the_ui_is_reloaded(stage: Stage) -> N
     from stylus_ext.host.register import add_axes
 
     add_axes()
-    assert len(stage.host.xyz_module.axis_options) == 7
+    assert len(stage.host.xyz_module.axis_options) == 8
 
 
 def test_a_host_without_its_grid_has_no_axes(stage: Stage) -> None:
@@ -234,7 +234,7 @@ def test_a_grid_that_is_loaded_after_us_gets_its_axes_before_the_ui(
     assert not stage.host.xyz_module.axis_options
     for callback in stage.host.callbacks["on_before_ui"]:
         callback()
-    assert len(stage.host.xyz_module.axis_options) == 6
+    assert len(stage.host.xyz_module.axis_options) == 7
 
 
 def test_the_hosts_start_pays_for_two_callbacks_and_a_picture_for_another(stage: Stage) -> None:

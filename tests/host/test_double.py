@@ -124,7 +124,12 @@ def test_the_doubles_order_is_the_same() -> None:
         for node in ast.walk(module["_batch"])
         if isinstance(node, ast.Constant) and node.value in HOOKS
     ]
-    assert said == ["before_process_batch", "process_batch", "postprocess_image"]
+    assert said == [
+        "before_process_batch",
+        "process_batch",
+        "postprocess_batch",
+        "postprocess_image",
+    ]
 
 
 def test_lists_are_filled_before_process_and_sliced_for_each_batch(source: Path) -> None:

@@ -103,7 +103,7 @@ def test_axes_are_added_where_the_library_keeps_them(
     found[0][1:] = []
     assert add_axes()
     assert add_axes()
-    assert len(found[0]) == 7
+    assert len(found[0]) == 8
     host.scripts.scripts_data.clear()
     assert compat.xyz_axes() == found
     monkeypatch.delitem(sys.modules, "lib_xyz.classes")

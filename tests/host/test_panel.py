@@ -112,6 +112,7 @@ def test_the_api_has_defaults_that_json_can_say(stage: Stage) -> None:
         "",
         False,
         "",
+        "auto",
     ]
 
 
@@ -308,7 +309,7 @@ def test_names_that_send_to_takes_along_are_fields_of_both_tabs(stage: Stage) ->
     for runner in (stage.host.txt2img, stage.host.img2img):
         labels = {target for _, target in runner.fields if isinstance(target, str)}
         assert set(runner.sent) == labels
-        assert len(runner.sent) == 7
+        assert len(runner.sent) == 8
         assert all(callable(target) for _, target in runner.fields)
 
 

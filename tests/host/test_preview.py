@@ -83,6 +83,7 @@ def test_a_preview_shows_what_the_next_picture_is_made_with_and_makes_none(stage
         "on_disk": True,
         "to_download": 0,
         "lowered_from": 0.8,
+        "schedule": [],
         "card": None,
     }
     assert view["cap"] == 1.5
@@ -98,7 +99,7 @@ def test_styles_are_applied_as_the_host_does_and_wildcards_marked(stage: Stage) 
     from stylus_ext.host.values import PanelValues
 
     request = preview_request(
-        ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1], PanelValues()
+        ["a corgi in __place__, {red|blue}", "", ["Painted"], "-1", 2, 1, 20], PanelValues()
     )
     view = look(current_planner(), current_planner().sessions.at(SESSION), request)
     assert {pick["key"] for pick in view["picks"]} == {CORGI, OIL}
@@ -147,7 +148,7 @@ def test_combinations_are_those_of_the_batches_that_follow(stage: Stage) -> None
     from stylus_ext.host.preview import look, preview_request
     from stylus_ext.host.values import PanelValues
 
-    request = preview_request([PROMPT, "", None, 7, 4, 1], PanelValues(session_id=SESSION))
+    request = preview_request([PROMPT, "", None, 7, 4, 1, 20], PanelValues(session_id=SESSION))
     view = look(current_planner(), current_planner().sessions.at(SESSION), request)
     assert view["exact"] is True
     done = made(stage, seed=7, n_iter=4)
@@ -163,7 +164,7 @@ def test_odd_boxes_are_read_all_the_same(odd: Any, stage: Stage) -> None:
     from stylus_ext.host.preview import preview_request
     from stylus_ext.host.values import PanelValues
 
-    request = preview_request([None, None, odd, odd, odd, odd], PanelValues())
+    request = preview_request([None, None, odd, odd, odd, odd, odd], PanelValues())
     assert request.prompt == ""
     assert request.batches >= 1
     assert all(0 <= seed < 2**63 for seed in request.seeds())
@@ -427,7 +428,7 @@ def test_with_styles_only_what_the_plan_adds_is_written(stage: Stage) -> None:
     look(
         current_planner(),
         current_planner().sessions.at(SESSION),
-        preview_request(["a corgi", "", ["Painted"], 1, 1, 1], PanelValues()),
+        preview_request(["a corgi", "", ["Painted"], 1, 1, 1, 20], PanelValues()),
     )
     assert (
         do(stage, "send", text="a corgi")["text"]

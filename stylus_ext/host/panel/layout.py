@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from stylus_ext.core.settings import COMPOSERS, SCHEMES
+from stylus_ext.core.settings import COMBINATIONS, COMPOSERS, SCHEMES
 from stylus_ext.host import compat, options
 from stylus_ext.host.compat import Request
 from stylus_ext.host.panel.wiring import Events
@@ -78,11 +78,13 @@ _LABELS = {
     "seed": "Selection seed",
     "family": "Base model",
     "replay": "Stylus replay",
+    "combination": "How LoRAs are combined",
     "compare": "Also generate without LoRAs (same seed)",
 }
 _INFO = {
     "composer": "rules: offline; chat: asks the language model that is set",
     "diversity": "varied: never without a LoRA",
+    "combination": "auto: at different times from three LoRAs on",
     "seed": f"{FOLLOW} follows the picture's seed",
     "family": "auto: found from the checkpoint",
 }
@@ -94,6 +96,7 @@ _SENT = (
     "diversity",
     "vary_inside_batch",
     "seed",
+    "combination",
 )
 
 
@@ -177,6 +180,7 @@ def _more_options(tab: str, made: dict[str, Any], defaults: PanelValues) -> None
     with gr.Row():
         made["diversity"] = _dropdown(tab, "diversity", list(SCHEMES), defaults)
         made["family"] = _dropdown(tab, "family", list(families()), defaults)
+    made["combination"] = _dropdown(tab, "combination", list(COMBINATIONS), defaults)
     made["composer"] = _dropdown(
         tab, "composer", list(COMPOSERS), defaults, visible=False
     )  # until an engine says that it has several

@@ -10,7 +10,7 @@ from stylus_ext.host import compat
 from stylus_ext.host.compat import Request
 from stylus_ext.host.values import NAMES
 
-BOXES = ("prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size")
+BOXES = ("prompt", "neg_prompt", "styles", "seed", "batch_count", "batch_size", "steps")
 # Past the host's queue, in which pictures wait.
 _QUICK: Mapping[str, Any] = {"show_progress": "hidden", "queue": False}
 

@@ -176,6 +176,7 @@ def generated(
         settings,
         None if kinds is None else frozenset(kinds),
         request.description,
+        request.host_steps,
     )
     made = write_generation(batches, planning, request.compare)
     plans = made.plans if request.with_plans else ()
@@ -190,6 +191,7 @@ def generated(
             made.compared,
             plans,
             1.0,
+            made.schedules if any(each.first or each.second for each in made.schedules) else (),
         )
     )
 

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 HOOKS = (
@@ -17,6 +18,8 @@ HOOKS = (
     "process",
     "before_process_batch",
     "process_batch",
+    "before_hr",
+    "postprocess_batch",
     "postprocess_image",
     "postprocess",
 )
@@ -54,6 +57,7 @@ class Loras:
         self.available_network_aliases = dict(self.available_networks)
         self.forbidden_network_aliases: dict[str, int] = {}
         self.loaded: list[tuple[str, float]] = []
+        self.loaded_networks: list[SimpleNamespace] = []
         self.all_or_none = False  # reForge's and Forge's way with a name that is missing
 
     def activate(self, p: Any, networks: list[str]) -> None:
@@ -69,6 +73,9 @@ class Loras:
             (parts[0], weight)
             for parts, weight in zip(said, weights, strict=True)
             if parts[0] in self.available_networks
+        ]
+        self.loaded_networks[:] = [
+            SimpleNamespace(name=name, unet_multiplier=weight) for name, weight in self.loaded
         ]
         if self.loaded:
             p.extra_generation_params["Lora hashes"] = ", ".join(
@@ -89,6 +96,10 @@ class Processing:
     batch_size: int = 1
     n_iter: int = 1
     steps: int = 20
+    calls_per_step: int = 1
+    hr_second_pass_steps: int = 0
+    denoising_strength: float = 0.7
+    multipliers: list[dict[str, float]] = field(default_factory=list)
     enable_hr: bool = False
     hr_prompt: str = ""
     hr_negative_prompt: str = ""
@@ -204,10 +215,13 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
         p.host.params_txt = infotext(
             p, p.all_prompts[part], p.all_negative_prompts[part], p.seeds, 0
         )
+    _sample(p, p.steps)
     if p.enable_hr:
-        passes.append(_pass(p, p.all_hr_prompts[part], p.all_hr_negative_prompts[part]))
+        passes.append(_second_pass(p, part))
     if getattr(p, "txt2img_upscale", False):
         passes[0] = [("given picture", p.firstpass_image.pixels)]
+    if p.scripts is not None:
+        p.scripts.call("postprocess_batch", p, images, batch_number=number)
     p.prompts, p.negative_prompts = p.all_prompts[part], p.all_negative_prompts[part]
     for index in range(len(p.prompts)):
         p.batch_index = index
@@ -221,6 +235,33 @@ def _batch(p: Any, number: int, images: list[Picture], infotexts: list[str]) -> 
         made.info["parameters"] = text
         images.append(made)
         infotexts.append(text)
+
+
+def _second_pass(p: Any, part: slice) -> list[Any]:
+    found = _pass(p, p.all_hr_prompts[part], p.all_hr_negative_prompts[part])
+    if p.scripts is not None:
+        p.scripts.call("before_hr", p)
+    _sample(p, p.hr_second_pass_steps or p.steps)
+    return found
+
+
+def _sample(p: Any, steps: int) -> None:
+    """The calls of the model in one pass, with the multipliers that each has; the host counts a
+    step after its first call.
+    """
+    denoiser = SimpleNamespace(p=p, step=0, steps=steps, total_steps=steps * p.calls_per_step)
+    for step in range(steps):
+        for _ in range(p.calls_per_step):
+            reported = max(0, step - 1) if denoiser.step % p.calls_per_step == 0 else step
+            params = SimpleNamespace(
+                denoiser=denoiser, sampling_step=reported, total_sampling_steps=steps
+            )
+            for callback in p.host.callbacks.get("on_cfg_denoiser", []):
+                callback(params)
+            p.multipliers.append(
+                {each.name: each.unet_multiplier for each in p.host.loras.loaded_networks}
+            )
+            denoiser.step += 1
 
 
 def _pass(p: Any, prompts: list[str], negatives: list[str]) -> list[Any]:

@@ -210,6 +210,7 @@ class Host:
             "on_ui_tabs",
             "on_app_started",
             "on_image_grid",
+            "on_cfg_denoiser",
             "on_script_unloaded",
         )
         registering = {name: self._register(name) for name in names}
@@ -268,6 +269,7 @@ class Host:
             "available_networks",
             "available_network_aliases",
             "forbidden_network_aliases",
+            "loaded_networks",
         ):
             setattr(lora, name, getattr(self.loras, name))
         for name, module in {**everything, "networks": lora}.items():
