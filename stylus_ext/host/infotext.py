@@ -17,7 +17,7 @@ from stylus_ext.core.generation import ImageSchedules, Texts
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.schedules import schedule_text
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.host.picture_facts import facts_of, not_loaded
+from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES, facts_of, not_loaded
 from stylus_ext.host.values import KINDS, PanelValues, read_values
 
 VERSION, SETTINGS, PROMPT, NEGATIVE = (
@@ -27,8 +27,6 @@ VERSION, SETTINGS, PROMPT, NEGATIVE = (
     "Stylus negative prompt",
 )
 MASK, NOTES, FAMILY, KEPT = "Stylus mask", "Stylus notes", "Stylus family", "Stylus kept"
-SCHEDULES, HIRES_SCHEDULES = "Stylus schedules", "Stylus hires schedules"
-"""The second is written where the passes differ."""
 OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, KEPT, NOTES, SCHEDULES, HIRES_SCHEDULES)
 HASHES = "Lora hashes"
 _SETTING_NAMES = (

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable
 
 from stylus_ext.core.errors import Note
 
+SCHEDULES, HIRES_SCHEDULES = "Stylus schedules", "Stylus hires schedules"
+"""Fields of an infotext; the second is written where the passes differ."""
 _FACTS = {
     "refused": "Stylus did nothing.",
     "disabled": "Stylus did nothing, since extra networks were off.",

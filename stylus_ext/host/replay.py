@@ -11,6 +11,7 @@ from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import Texts
 from stylus_ext.host import compat, infotext
 from stylus_ext.host.infotext import AppliedGeneration, tags_of
+from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES
 from stylus_ext.host.planner import MadePicture, Planner
 from stylus_ext.host.schedules import replayed
 from stylus_ext.host.values import PanelValues
@@ -93,8 +94,8 @@ def _again(p: Any, earlier: _Earlier, before: Texts) -> AppliedGeneration:
 def _repeated(texts: Texts, fields: Mapping[str, str]) -> AppliedGeneration:
     """The earlier fields, without schedules that this host cannot carry out."""
     schedules = replayed(fields, len(texts.positive))
-    names = (infotext.SCHEDULES, infotext.HIRES_SCHEDULES)
-    shared = {name: text for name, text in fields.items() if name not in names}
+    own = (SCHEDULES, HIRES_SCHEDULES)
+    shared = {name: text for name, text in fields.items() if name not in own}
     return AppliedGeneration(texts, (), shared, [_AGAIN], schedules=schedules)
 
 

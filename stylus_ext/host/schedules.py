@@ -21,7 +21,7 @@ from stylus_ext.core.schedules import (
 )
 from stylus_ext.core.settings import MERGE, Settings
 from stylus_ext.host import compat
-from stylus_ext.host.infotext import HIRES_SCHEDULES, SCHEDULES
+from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES
 
 _STEPS_PER_CHANGE = 4
 """A1111 merges all layers again after a change, which takes about as long as a step."""
