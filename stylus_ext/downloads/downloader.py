@@ -80,6 +80,7 @@ class _DownloadTask:
         self._what = called(card)
         self._step, self._total = f"Asking for {card.name}", 0
         self._part: PartFile | None = None
+        self._waiting = owner.receiver.waiting_time(self._what)
 
     def run(self) -> Fetched:
         offer = self._offered()
@@ -93,11 +94,20 @@ class _DownloadTask:
     def _check(self) -> None:
         self._progress.report(self._step, self._part.size if self._part else 0, self._total or None)
 
+    def _check_online(self) -> None:
+        """The check while a server is waited for."""
+        self._check()
+        self._waiting.check(self._part.size if self._part else 0)
+
+    def _offer(self) -> DownloadOffer:
+        self._waiting.rest()
+        return self._of.source.offer(self._card, self._check_online)
+
     def _waits(self) -> None:
         self._step = f"Waiting for another WebUI that fetches {self._card.name}"
 
     def _offered(self) -> DownloadOffer:
-        offer = self._of.source.offer(self._card, self._check)
+        offer = self._offer()
         caps = self._of.budget.caps()
         if offer.scanned is False:
             raise NotFetched(
@@ -158,7 +168,7 @@ class _DownloadTask:
                 self._of.budget.follow(room, folder, size, self._what)
 
             order = DownloadRequest(
-                offer.url, self._what, offer.size, offer.sha256, follow, self._check
+                offer.url, self._what, offer.size, offer.sha256, follow, self._check_online
             )
             try:
                 offer = self._received(order, part, offer)
@@ -189,6 +199,7 @@ class _DownloadTask:
         for _ in range(_MOST):
             try:
                 if not part.is_whole:
+                    self._waiting.rest()
                     self._of.receiver(order, part)
                 return self._verified(part, offer)
             except HttpRefusal as refusal:
@@ -222,7 +233,7 @@ class _DownloadTask:
             return offer
         if part.sha256 == offer.sha256:
             return offer
-        newest = self._of.source.offer(self._card, self._check)
+        newest = self._offer()
         if newest.sha256 == part.sha256:
             return newest
         raise _Changed(newest)

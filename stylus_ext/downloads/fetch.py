@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import Cancelled, StylusError
-from stylus_ext.core.fetching import Failed, Fetched
+from stylus_ext.core.fetching import Failed, Fetched, called
 from stylus_ext.core.ports import Downloader, Progress
 
 logger = logging.getLogger(__name__)
@@ -76,6 +76,14 @@ class FetchMissing:
         except StylusError as error:
             logger.info("not fetched: %s: %s", card.key, error)  # the report says it
             return Failed(card.key, card.name, str(getattr(error, "code", "failed")), str(error))
+        except Exception:
+            logger.exception("not foreseen while fetching %s", card.key)
+            return Failed(
+                card.key,
+                card.name,
+                "unexpected",
+                f"{called(card)} was not fetched because of an error in Stylus; the log has it.",
+            )
 
     @staticmethod
     def _follow(

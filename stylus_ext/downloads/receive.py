@@ -75,6 +75,39 @@ class TooSlow(Unreachable):
     """The connection is open but too slow."""
 
 
+class OutOfTime(TooSlow):
+    """The file has had all the time that it may take."""
+
+
+class WaitingTime:
+    """The time that one file may spend without progress, over all its requests and tries.
+
+    Bytes received win time back, `slowest` of them a second; never more than `most_s` is left.
+    """
+
+    def __init__(self, what: str, most_s: float, slowest: int) -> None:
+        self._what, self._most_s, self._slowest = what, most_s, slowest
+        self._left_s, self._seen = most_s, 0
+        self._since: float | None = None
+
+    def check(self, received: int) -> None:
+        """Called while waiting; `received` is the size of the part, which may begin anew."""
+        now = time.monotonic()
+        if self._since is not None:
+            won = max(0, received - self._seen) / self._slowest
+            self._left_s = min(self._most_s, self._left_s + won) - (now - self._since)
+        self._since, self._seen = now, received
+        if self._left_s <= 0:
+            raise OutOfTime(
+                f"{self._what} did not come within {self._most_s:.0f} s of waiting. Try again"
+                " later; what has come is kept."
+            )
+
+    def rest(self) -> None:
+        """What follows is no waiting for a server, until the next check."""
+        self._since = None
+
+
 @dataclass(frozen=True, slots=True)
 class StallDetector:
     """Detects a stall: fewer than `slowest` bytes a second during a window of `window_s`."""
@@ -114,11 +147,20 @@ class DownloadRequest:
     check: Check
 
 
+def _check_size(order: DownloadRequest, size: int) -> None:
+    if order.size and size > order.size + ROUNDED:
+        raise NotFetched(
+            "wrong_size",
+            f"{order.what} is larger than its source states; nothing was kept.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """Downloads with retries: `tries` in a row without progress, `most` in all.
 
-    Slower than `slowest` bytes a second for `window_s` counts as a break without progress.
+    Slower than `slowest` bytes a second for `window_s` counts as a break without progress, and a
+    file may wait for `waiting_s` in all.
     """
 
     http: Http
@@ -128,6 +170,10 @@ class Receiver:
     longest_pause_s: float = 8.0
     slowest: int = 4096
     window_s: float = 60.0
+    waiting_s: float = 240.0
+
+    def waiting_time(self, what: str) -> WaitingTime:
+        return WaitingTime(what, self.waiting_s, self.slowest)
 
     def __call__(self, order: DownloadRequest, part: PartFile) -> None:
         """Receive the whole file; each try requests a fresh signed address."""
@@ -137,6 +183,8 @@ class Receiver:
             try:
                 self._once(order, part)
                 return  # noqa: TRY300
+            except OutOfTime:
+                raise
             except Unreachable as broken:
                 if order.sha256 and part.sha256 == order.sha256:
                     return  # whatever length was stated
@@ -198,6 +246,7 @@ class Receiver:
             raise BadAnswer(f"{answer.origin} sent only a part of {order.what}. Try again later.")
         part.learn(answer)
         if answer.length is not None:
+            _check_size(order, answer.length)
             order.room(answer.length)
 
     def _read(self, order: DownloadRequest, part: PartFile, answer: StreamResponse) -> None:
@@ -209,6 +258,7 @@ class Receiver:
                 if not part.size or len(beginning) >= ENOUGH:
                     check_beginning(beginning, order.what, part.state.total)
                     beginning = None if len(beginning) >= ENOUGH else beginning
+            _check_size(order, part.size + len(piece))
             order.room(part.size + len(piece))
             part.write(piece)
             order.check()

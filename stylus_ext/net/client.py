@@ -280,6 +280,10 @@ class Http:
             return self._client.send(request, stream=True)
         except httpx.HTTPError as error:
             raise Unreachable(_unreachable(request, error)) from error
+        except httpx.InvalidURL as error:
+            raise BadAnswer(
+                f"{safe_url(str(request.url))} redirects to an unusable address."
+            ) from error
         except UnicodeError as error:
             raise BadAnswer(f"{safe_url(str(request.url))} has an invalid host name.") from error
 

@@ -234,6 +234,17 @@ CASES = (
         (Fault(API, status=307, headers={"Location": "file:///etc/passwd"}, times=-1),),
         "redirects",
     ),
+    *(
+        Case(
+            f"a redirect to {target}",
+            (Fault(API, status=302, headers={"Location": target}, times=-1),),
+            "redirects",
+        )
+        for target in (
+            *("javascript:alert(1)", "data:text/plain,x", "mailto:a@b", "file:x", "tel:1"),
+            *("http:127.0.0.1", "https:", "http://[::1", "http://127.0.0.1:99999999/"),
+        )
+    ),
     # Civitai's no, each with a sentence of its own
     Case("login needed", before=without_key, said="refuses your key"),
     Case("downloads disabled", before=rule("disabled"), said="has disabled downloads"),
@@ -281,17 +292,20 @@ CASES = (
     ),
     Case("larger than allowed", rules=(("largest", 1000),), said="--largest-mb"),
     Case(
-        "larger than stated, and than allowed",
-        rules=(("largest", 20_000),),
+        "larger than stated",
         stated=(("sizeKB", 1.0),),
-        said="--largest-mb",
+        said="wrong_size",
     ),
     Case(
         "larger than stated, without a length",
         (storage(chunked=True),),
-        "--largest-mb",
-        rules=(("largest", 20_000),),
+        "wrong_size",
         stated=(("sizeKB", 1.0),),
+    ),
+    Case(
+        "much larger than stated, without a length",
+        (storage(chunked=True, alter=lambda body: body + bytes(30 * 2**20), times=-1),),
+        "wrong_size",
     ),
     Case("beyond the quota", rules=(("quota", 20_000),), said="--quota-gb"),
     Case("a full disk", before=full_disk, said="--keep-free-gb"),

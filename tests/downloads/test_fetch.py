@@ -105,8 +105,13 @@ def test_a_stop_ends_all_of_them_soon() -> None:
     assert len(downloader.asked) <= 4, "those that waited are not begun"
 
 
-def test_what_nobody_foresaw_is_not_hidden_and_leaves_nobody_running() -> None:
+def test_what_nobody_foresaw_stops_no_other_and_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     downloader = SlowDownloader(breaks=frozenset({1}))
-    with pytest.raises(RuntimeError, match="nobody foresaw"):
-        FetchMissing(downloader)(cards(3), Watch())
+    report = FetchMissing(downloader)(cards(3), Watch())
+    assert [one.key.value for one in report.fetched] == ["2", "3"]
+    assert [(one.key.value, one.code) for one in report.failed] == [("1", "unexpected")]
+    assert "nobody foresaw" not in report.failed[0].text
+    assert "nobody foresaw" in caplog.text
     assert downloader.running == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.downloads.receive import StallDetector, TooSlow
+from stylus_ext.downloads.receive import OutOfTime, StallDetector, TooSlow, WaitingTime
 from tests.civitai_service.faults import Fault
 from tests.downloads.workbench import Bench, lora_bytes
 
@@ -56,3 +56,47 @@ def test_only_windows_in_which_too_little_came_are_breaks(steps: list[tuple[floa
             return
         detector = before.after(size, now, "Fox")
         assert detector == (StallDetector(100, 10.0, now, size) if over else before)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(r"^/bucket/", on="storage", stall_at=5_000, times=-1),
+        Fault(r"^/bucket/", on="storage", delay_s=60, times=-1),
+        Fault(r"^/bucket/", on="storage", headless=True, times=-1),
+        Fault(r"/model-versions/", delay_s=60, times=-1),
+    ],
+    ids=["stalls", "slow heads", "broken connections", "a slow API"],
+)
+def test_all_waiting_of_a_file_together_has_an_end(bench: Bench, fault: Fault) -> None:
+    body = bench.publish()
+    patient = replace(bench.downloader.receiver, waiting_s=0.8, tries=10**6, most=10**6)
+    bench.downloader = replace(bench.downloader, receiver=patient)
+    bench.civitai.faults.add(fault)
+    with pytest.raises(OutOfTime):
+        bench.fetch()
+    bench.check(body)
+    bench.civitai.faults.clear()
+    assert Path(bench.fetch().path).read_bytes() == body
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 30)), max_size=40))
+def test_only_bytes_win_time_back(steps: list[tuple[int, float]]) -> None:
+    """The time that is left is never more than at the beginning, and waiting takes it away."""
+    now = 100.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("time.monotonic", lambda: now)
+        waiting = WaitingTime("it", 60.0, 1000)
+        waiting.check(0)
+        received, left = 0, 60.0
+        for gained, seconds in steps:
+            received, now = received + gained, now + seconds
+            left = min(60.0, left + gained / 1000) - seconds
+            if left <= 0:
+                with pytest.raises(OutOfTime):
+                    waiting.check(received)
+                return
+            waiting.check(received)
+            waiting.rest()
+            now += 1000.0
+            waiting.check(received)
