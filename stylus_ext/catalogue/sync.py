@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from stylus_ext.catalogue.refresh import Ingest
-from stylus_ext.core.errors import Cancelled, Note
+from stylus_ext.core.errors import Cancelled, Note, Unavailable
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.sources import CataloguePage, Check, CursorLost, RemoteCatalogue, Wanted
 
@@ -23,8 +23,14 @@ logger = logging.getLogger(__name__)
 
 _MOST_EMPTY = 25
 """Pages with nothing on them in a row; a service that sifts a page after it has cut it sends some
-on the way.
+on the way. More of them are an answer without an end.
 """
+
+
+class EndlessListing(Unavailable):
+    """Pages that lead to themselves, or to nothing."""
+
+    code = "trouble"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,18 @@ class CrawlState:
     in_order: bool = True
 
     def after(self, page: CataloguePage, written: int, wanted: Wanted) -> CrawlState:
-        """State after one more page; the end is no next page, the limit, or known entries."""
+        """State after one more page; the end is no next page, the limit, or known entries.
+
+        Raises if the next page leads nowhere; then this state is where the next crawl goes on.
+        """
         models, empty = self.models + page.models, 0 if page.models else self.empty + 1
         known = bool(self.until and page.models and page.in_order) and page.newest <= self.until
-        nowhere = page.cursor is None or page.cursor == self.cursor or empty > _MOST_EMPTY
+        ended = page.cursor is None or known or bool(wanted.top and models >= wanted.top)
+        if not ended and (page.cursor == self.cursor or empty > _MOST_EMPTY):
+            raise EndlessListing(
+                "The service names no further pages, but does not say that this was the last."
+                " Try again later; the reading goes on from here."
+            )
         return replace(
             self,
             cursor=page.cursor,
@@ -55,7 +69,7 @@ class CrawlState:
             written=self.written + written,
             skipped=dict(Counter(self.skipped) + Counter(page.skipped)),
             newest=max(self.newest, page.newest),
-            ended=nowhere or known or bool(wanted.top and models >= wanted.top),
+            ended=ended,
             empty=empty,
             in_order=page.in_order,
         )
@@ -222,6 +236,8 @@ class _Crawl:
     progress: Progress
     began: CrawlState
     vectors: int = 0
+    cursors: set[str | None] = field(default_factory=set)
+    """Places of this run, to notice pages that lead back."""
 
     def run(self, state: CrawlState) -> CrawlState:
         with Prefetch[CataloguePage]() as ahead:
@@ -229,6 +245,12 @@ class _Crawl:
             while True:
                 page = ahead.result(partial(self._report, state))
                 after = state.after(page, 0, self.wanted)
+                self.cursors.add(state.cursor)
+                if not after.ended and after.cursor in self.cursors:
+                    raise EndlessListing(
+                        f"{self.catalogue.name} leads back to pages that were read already. Try"
+                        " again later; the reading goes on from here."
+                    )
                 if not after.ended:
                     self._fetch(ahead, after)
                 written = self._take(page)

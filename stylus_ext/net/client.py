@@ -41,6 +41,10 @@ _T = TypeVar("_T")
 Params = Mapping[str, "str | Sequence[str]"]
 
 
+def _any(data: object) -> bool:  # noqa: ARG001
+    return True
+
+
 class HttpRefusal(StylusError):
     """The server answered with an error status.
 
@@ -75,6 +79,10 @@ class Unreachable(Unavailable):
 
 class BadAnswer(Unavailable):
     """The answer is unusable: a web page, broken JSON, too large, or a redirect not followed."""
+
+
+class BadBody(BadAnswer):
+    """A body that is not what it should be; another try may bring a good one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +173,12 @@ class Http:
         *,
         body: object = None,
         check: Check = no_check,
+        is_expected: Callable[[object], bool] = _any,
     ) -> object:
         """GET, or POST `body` as JSON, and return the JSON of the answer; a POST follows no
-        redirect.
+        redirect. What is not `is_expected` is requested again, then refused.
         """
-        return self.json_response(url, params, body=body, check=check).data
+        return self.json_response(url, params, body=body, check=check, is_expected=is_expected).data
 
     def json_response(
         self,
@@ -178,6 +187,7 @@ class Http:
         *,
         body: object = None,
         check: Check = no_check,
+        is_expected: Callable[[object], bool] = _any,
     ) -> JsonResponse:
         """The same as `json`, with the headers of the answer."""
         request = self._request(
@@ -196,7 +206,10 @@ class Http:
                     data += piece
                     if len(data) > self._limits.largest_json:
                         raise BadAnswer(f"{safe_url(url)} answered with too much data.")
-                return JsonResponse(_json_of(bytes(data), response), _headers(response))
+                answer = _json_of(bytes(data), response)
+                if not is_expected(answer):
+                    raise BadBody(f"{safe_url(url)} answered with unusable data. Try again later.")
+                return JsonResponse(answer, _headers(response))
 
         return self._with_retries(url, check, read)
 
@@ -241,6 +254,11 @@ class Http:
                 if seconds is None:
                     raise
                 reason = "no answer"
+            except BadBody:
+                seconds = self._limits.pause_before_retry(attempt)
+                if seconds is None:
+                    raise
+                reason = "bad data"
             logger.info(
                 "%s: %s at try %d, again in %.1f s", safe_url(url), reason, attempt, seconds
             )
@@ -358,7 +376,7 @@ def _json_of(data: bytes, response: httpx.Response) -> object:
         is_page = (
             "html" in response.headers.get("content-type", "").lower() or data.lstrip()[:1] == b"<"
         )
-        raise BadAnswer(
+        raise BadBody(
             f"{safe_url(str(response.url))} answered with {'a web page' if is_page else 'no JSON'}"
             " in place of data. It may be blocked here; try again later."
         ) from error

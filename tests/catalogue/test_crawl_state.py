@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stylus_ext.catalogue.sync import CrawlState
+from stylus_ext.catalogue.sync import CrawlState, EndlessListing
 from stylus_ext.core.sources import CataloguePage, Wanted
 
 ALL = Wanted()
@@ -38,7 +38,6 @@ def test_counts_add_up() -> None:
     [
         (CrawlState(), page(), ALL, False),
         (CrawlState(), page(cursor=None), ALL, True),
-        (CrawlState(cursor="same"), page(cursor="same"), ALL, True),
         (CrawlState(models=100), page(), Wanted(top=200), True),
         (CrawlState(models=99), page(), Wanted(top=200), False),
         (CrawlState(until="2026-05"), page(newest="2026-05"), ALL, True),
@@ -46,7 +45,6 @@ def test_counts_add_up() -> None:
         (CrawlState(until="2026-05"), page(newest=""), ALL, True),
         (CrawlState(until="2026-05"), page(0, newest=""), ALL, False),
         (CrawlState(empty=24), page(0), ALL, False),
-        (CrawlState(empty=25), page(0), ALL, True),
         (CrawlState(empty=25), page(1), ALL, False),
         (CrawlState(until="2026-05"), replace(page(), in_order=False), ALL, False),
     ],
@@ -55,6 +53,15 @@ def test_when_a_crawl_is_over(
     before: CrawlState, now: CataloguePage, wanted: Wanted, ended: bool
 ) -> None:
     assert before.after(now, 0, wanted).ended is ended
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [(CrawlState(cursor="same"), page(cursor="same")), (CrawlState(empty=25), page(0))],
+)
+def test_pages_that_lead_nowhere_are_an_error(before: CrawlState, now: CataloguePage) -> None:
+    with pytest.raises(EndlessListing):
+        before.after(now, 0, ALL)
 
 
 def test_the_next_crawl_knows_what_the_last_one_saw() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.catalogue.sync import Synced
+from stylus_ext.catalogue.sync import EndlessListing, Synced
 from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import VIEWS
 from stylus_ext.core.errors import Cancelled, InvalidInput
@@ -20,6 +20,7 @@ from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.sources import Wanted
 from stylus_ext.engine import stylus as stylus_module
 from stylus_ext.engine.stylus import Stylus, open_stylus
+from stylus_ext.net import BadAnswer
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.civitai_service.shapes import a_made_picture, a_model, a_version
@@ -259,11 +260,74 @@ def test_trouble_that_lasts_keeps_what_was_read(house: House) -> None:
     assert house.total() == 250
 
 
-def test_a_cursor_that_leads_to_itself_ends(house: House) -> None:
-    page = {"items": [models(1, 1)[0]], "metadata": {"nextCursor": "same"}}
-    house.service.faults.add(Fault("/models$", status=200, body=page, times=-1))
-    assert house.sync().kept == 2
-    assert len(house.pages()) == 2
+@pytest.mark.parametrize("loop", [["same"], ["one", "two", "three", "one"]], ids=["same", "ring"])
+def test_pages_that_lead_back_are_an_error_and_the_rest_is_read_later(
+    house: House, loop: list[str]
+) -> None:
+    house.service.add(*models(1, 250))
+    house.service.faults.add(
+        *(
+            Fault(
+                "/models$",
+                status=200,
+                body={
+                    "items": [models(900 + place, 900 + place)[0]],
+                    "metadata": {"nextCursor": c},
+                },
+                times=1 if place + 1 < len(loop) else -1,
+            )
+            for place, c in enumerate(loop)
+        )
+    )
+    with pytest.raises(EndlessListing):
+        house.sync()
+    house.service.faults.clear()
+    house.service.faults.add(Fault("/models$", status=400, body={"error": "Invalid cursor"}))
+    assert house.sync().kept == 250
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"nextCursor": "100|250"}},
+        {"items": None, "metadata": {}},
+        {"items": models(1, 100)},
+        {"items": models(1, 100), "metadata": {}},
+        {"items": models(1, 100), "metadata": None},
+        {"error": "try later"},
+        [],
+        "<html>later</html>",
+    ],
+    ids=str,
+)
+def test_one_odd_answer_hides_nothing(house: House, body: Any) -> None:
+    """Neither in the same crawl nor, if it lasts, in the next."""
+    house.service.add(*models(1, 250))
+    house.service.faults.add(Fault("/models$", status=200, body=body, after=1))
+    assert house.sync().kept == 250
+    house.service.add(*models(251, 460))
+    house.service.faults.add(Fault("/models$", status=200, body=body, after=1, times=2))
+    if body == {"items": models(1, 100), "metadata": {}}:
+        return  # said twice, this is an end
+    house.sync()
+    assert house.total() == 460
+
+
+def test_an_odd_answer_that_lasts_ends_the_crawl_which_goes_on_later(house: House) -> None:
+    house.service.add(*models(1, 250))
+    house.service.faults.add(Fault("/models$", status=200, body={}, after=1, times=-1))
+    with pytest.raises(BadAnswer):
+        house.sync()
+    house.service.faults.clear()
+    again = house.sync()
+    assert again.resumed
+    assert house.total() == 250
+
+
+def test_a_full_last_page_is_asked_for_twice_and_no_more(house: House) -> None:
+    house.service.add(*models(1, 200))
+    assert house.sync().kept == 200
+    assert len(house.pages()) == 3
 
 
 def test_empty_pages_on_the_way_are_passed_over(house: House) -> None:
@@ -278,14 +342,15 @@ def test_empty_pages_on_the_way_are_passed_over(house: House) -> None:
     assert len(house.pages()) == 6
 
 
-def test_empty_pages_without_an_end_are(house: House) -> None:
+def test_empty_pages_without_an_end_are_an_error(house: House) -> None:
     for number in range(60):
         house.service.faults.add(
             Fault(
                 "/models$", status=200, body={"items": [], "metadata": {"nextCursor": str(number)}}
             )
         )
-    assert house.sync(query="adapter").kept == 0
+    with pytest.raises(EndlessListing):
+        house.sync(query="adapter")
     assert len(house.pages()) == 26
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +166,22 @@ def test_a_trickle_is_not_waited_for_forever(civitai: CivitaiService, make_http:
     ],
 )
 def test_what_is_no_json_is_a_bad_answer(civitai: CivitaiService, http: Http, body: bytes) -> None:
-    civitai.faults.add(Fault(ENUMS, status=200, body=body, headers={"Content-Type": "text/html"}))
+    fault = Fault(ENUMS, status=200, body=body, headers={"Content-Type": "text/html"})
+    civitai.faults.add(fault)
+    assert http.json(f"{civitai.api}{ENUMS}"), "once is no more than bad luck"
+    civitai.faults.add(replace(fault, times=-1))
     with pytest.raises(BadAnswer):
         http.json(f"{civitai.api}{ENUMS}")
+
+
+def test_what_is_not_expected_is_asked_for_again_and_then_refused(
+    civitai: CivitaiService, http: Http
+) -> None:
+    civitai.faults.add(Fault(ENUMS, status=200, body={"other": 1}))
+    answer = http.json(f"{civitai.api}{ENUMS}", is_expected=lambda data: "other" not in str(data))
+    assert "BaseModel" in str(answer)
+    with pytest.raises(BadAnswer):
+        http.json(f"{civitai.api}{ENUMS}", is_expected=lambda _: False)
 
 
 def test_more_than_anybody_needs_is_not_read(civitai: CivitaiService, make_http: MakeHttp) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 
 from stylus_ext.catalogue.sources.common import (
     Json,
     ListingPage,
     SourceNotFound,
+    confirmed,
     cursor_in,
     detect_lost_cursor,
     refusal_error,
@@ -78,13 +79,22 @@ class CivitaiClient:
 
     def models(self, params: Params, cursor: str | None, check: Check) -> ListingPage:
         """A page of models; `page` is never sent, since it ends at a thousand models."""
+        asked = {**params, **({} if cursor is None else {"cursor": cursor})}
         with detect_lost_cursor(_SERVICE, cursor):
-            answer = self._get(
+            return confirmed(lambda: self._listing(asked, check, _is_page), params.get("limit"))
+
+    def _listing(
+        self, params: Params, check: Check, is_expected: Callable[[object], bool]
+    ) -> ListingPage:
+        answer = table(
+            self._request(
                 "models",
                 "a page of its catalogue",
                 check,
-                {**params, **({} if cursor is None else {"cursor": cursor})},
+                params=params,
+                is_expected=is_expected,
             )
+        )
         return ListingPage(
             tuple(map(table, rows(answer.get("items")))),
             _next_cursor(table(answer.get("metadata"))),
@@ -93,7 +103,7 @@ class CivitaiClient:
     def models_by_id(self, ids: Sequence[int], check: Check) -> tuple[Json, ...]:
         """At most `MAX_PAGE` models of any rating; unlisted ones are left out."""
         params = {"ids": ",".join(map(str, ids)), "limit": str(MAX_PAGE), "nsfw": "true"}
-        return self.models(params, None, check).items
+        return self._listing(params, check, _has_items).items
 
     def model(self, model_id: int, check: Check) -> Json:
         return self._get(f"models/{model_id}", f"model {model_id}", check)
@@ -173,14 +183,23 @@ class CivitaiClient:
         *,
         params: Params | None = None,
         body: object = None,
+        is_expected: Callable[[object], bool] = lambda _: True,
     ) -> object:
         try:
             url = f"{self.origin}/api/v1/{path}"
-            return self._http.json(url, params, body=body, check=check)
+            return self._http.json(url, params, body=body, check=check, is_expected=is_expected)
         except HttpRefusal as refusal:
             if refusal.status == HTTPStatus.UNAUTHORIZED:
                 raise _key_error(what, has_key=True) from refusal
             raise refusal_error(refusal, _SERVICE, what) from refusal
+
+
+def _has_items(answer: object) -> bool:
+    return isinstance(table(answer).get("items"), list)
+
+
+def _is_page(answer: object) -> bool:
+    return _has_items(answer) and isinstance(table(answer).get("metadata"), dict)
 
 
 def _next_cursor(metadata: Json) -> str | None:

@@ -19,6 +19,7 @@ from stylus_ext.catalogue.sources.common import (
     Json,
     ListingPage,
     SourceNotFound,
+    confirmed,
     cursor_in,
     detect_lost_cursor,
     refusal_error,
@@ -80,14 +81,13 @@ class HubClient:
     def models(
         self, params: Mapping[str, str | Sequence[str]], cursor: str | None, check: Check
     ) -> ListingPage:
+        asked = {**params, "full": "true", "cardData": "true"}
+
+        def request() -> ListingPage:
+            return self._page("api/models", asked, cursor, "a page of its catalogue", check)
+
         with detect_lost_cursor(_SERVICE, cursor):
-            return self._page(
-                "api/models",
-                {**params, "full": "true", "cardData": "true"},
-                cursor,
-                "a page of its catalogue",
-                check,
-            )
+            return confirmed(request, params.get("limit"))
 
     def files(self, repository: str, revision: str, check: Check) -> tuple[Json, ...]:
         """Files and folders, with the size and SHA256 of large files."""
@@ -144,7 +144,12 @@ class HubClient:
     ) -> ListingPage:
         params = {**params, **({} if cursor is None else {"cursor": cursor})}
         with self._refusals(what):
-            answer = self._http.json_response(f"{self.origin}/{path}", params, check=check)
+            answer = self._http.json_response(
+                f"{self.origin}/{path}",
+                params,
+                check=check,
+                is_expected=lambda data: isinstance(data, list),
+            )
         return ListingPage(
             tuple(map(table, rows(answer.data))), next_cursor(answer.headers.get("link", ""))
         )

@@ -80,7 +80,11 @@ def test_no_more_models_than_are_left_are_read(
     service: CivitaiService, catalogue: CivitaiCatalogue
 ) -> None:
     service.faults.add(
-        Fault("/models$", status=200, body={"items": [a_model(number) for number in range(1, 9)]})
+        Fault(
+            "/models$",
+            status=200,
+            body={"items": [a_model(number) for number in range(1, 9)], "metadata": {}},
+        )
     )
     page = catalogue.page(Wanted(top=3), None, 3, no_check)
     assert (page.models, len(page.cards)) == (3, 3)

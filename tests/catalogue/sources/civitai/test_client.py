@@ -67,15 +67,16 @@ def test_the_next_cursor_in_all_its_forms(
 
 
 @pytest.mark.parametrize("body", [[], {"items": None}, {"items": {}}, "text", 5, None])
-def test_an_answer_of_another_shape_is_an_empty_page(
+def test_an_answer_of_another_shape_is_asked_for_again_and_then_refused(
     service: CivitaiService, civitai: CivitaiClient, body: Any
 ) -> None:
-    service.faults.add(Fault("/models$", status=200, body=body if body is not None else b"null"))
-    if body == "text":
-        with pytest.raises(BadAnswer):
-            civitai.models({}, None, no_check)
-        return
-    assert civitai.models({}, None, no_check).items == ()
+    service.add(a_model(1))
+    answer = body if body is not None else b"null"
+    service.faults.add(Fault("/models$", status=200, body=answer))
+    assert len(civitai.models({}, None, no_check).items) == 1
+    service.faults.add(Fault("/models$", status=200, body=answer, times=-1))
+    with pytest.raises(BadAnswer):
+        civitai.models({}, None, no_check)
 
 
 def test_an_old_cursor_is_lost_and_an_invalid_request_is_not(
@@ -120,7 +121,13 @@ def test_each_refusal_has_its_error(
 
 def test_a_web_page_is_a_bad_answer(service: CivitaiService, civitai: CivitaiClient) -> None:
     service.faults.add(
-        Fault("/models$", status=200, body="<!DOCTYPE html>", headers={"Content-Type": "text/html"})
+        Fault(
+            "/models$",
+            status=200,
+            body="<!DOCTYPE html>",
+            headers={"Content-Type": "text/html"},
+            times=-1,
+        )
     )
     with pytest.raises(BadAnswer):
         civitai.models({}, None, no_check)
