@@ -241,6 +241,8 @@ interface PlanPick {
   /** The weight before the limit on their sum; null where that changed nothing. */
   lowered_from: number | null;
   triggers: string[];
+  /** Points of time and weight, for a LoRA that does not act in all steps. */
+  schedule: [number, number][];
   on_disk: boolean;
   to_download: number;
   card?: PlanCard | null;

@@ -30,6 +30,8 @@ window.stylus.files.push({
       restoreHint: "Let {name} be chosen again",
       weightOf: "Weight of {name}",
       lowered: "Lowered from {weight} (all weights: at most {cap})",
+      actsIn: "Acts in {times} of the steps",
+      fromTo: "{from} % to {to} %",
       toDownload: "Will be downloaded ({size})",
       notHere: "Not on disk",
       pinned: "In every batch",
@@ -134,6 +136,33 @@ window.stylus.files.push({
       return el("div", { class: "stylus-weigh" }, slider, number);
     }
 
+    /**
+     * When a LoRA acts, over the steps of a picture: its turns are as high as their weights.
+     * @param {PlanPick} pick
+     */
+    function drawSchedule({ schedule }) {
+      if (!schedule.length) return null;
+      const turns = schedule
+        .map(([from, weight], at) => ({ from, weight, to: schedule[at + 1]?.[0] ?? 1 }))
+        .filter(({ weight }) => weight);
+      const most = Math.max(...turns.map(({ weight }) => Math.abs(weight)));
+      const times = turns.map(({ from, to }) =>
+        text("fromTo", { from: Math.round(from * 100), to: Math.round(to * 100) }),
+      );
+      const label = text("actsIn", { times: times.join(", ") });
+      return el(
+        "div",
+        { class: "stylus-schedule", role: "img", title: label, aria: { label } },
+        turns.map(({ from, weight, to }) => {
+          const turn = el("span", {});
+          turn.style.left = `${from * 100}%`;
+          turn.style.width = `${(to - from) * 100}%`;
+          turn.style.height = `${(Math.abs(weight) / most) * 100}%`;
+          return turn;
+        }),
+      );
+    }
+
     /** @param {PlanPick} pick */
     function describePlace({ on_disk, to_download }) {
       if (on_disk) return "";
@@ -228,6 +257,7 @@ window.stylus.files.push({
         el("p", { class: "stylus-reason", dir: "auto", title: pick.reason }, pick.reason),
         where && el("p", { class: "stylus-subdued" }, where),
         drawWeight(panel, pick),
+        drawSchedule(pick),
         pick.lowered_from !== null &&
           el(
             "p",

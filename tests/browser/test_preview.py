@@ -378,7 +378,7 @@ def test_whatever_a_card_says_is_shown_as_text(server: Running, browser: Browser
 # A view of the page's own making, with one text in all of its places.
 _FEED = """([tab, text, link]) => {
     const card = {key: text, name: text, family_name: text, state: text, link, stem: text};
-    const pick = {key: text, name: text, task: 0, kind: text, reason: text, pinned: true, said: false, kept: false, weight: 1, triggers: [text], stem: text,
+    const pick = {key: text, name: text, task: 0, kind: text, reason: text, pinned: true, said: false, kept: false, weight: 1, triggers: [text], schedule: [[0, 1], [0.5, 0]], stem: text,
         on_disk: true, to_download: 0, lowered_from: 1, card};
     const view = {pieces: [{text, added: true, unresolved: true}], negative_added: text, tasks: [{text, start: 0, taken_by: text, picks: [text]}], picks: [pick], cap: 1.5,
         near: [{key: text, name: text, reason: text, mine: false, card}], combinations: [[text], []], batches: 2, exact: false, prompt: text, family_name: text,
@@ -386,6 +386,19 @@ _FEED = """([tab, text, link]) => {
     const used = [{seed: 1, off: [text], tags: [{stem: text, weight: 1, key: text, name: text, card}]}];
     stylus.panel.receive(tab, JSON.stringify({view, used, corrected: true, lock: [{key: text, name: text, weight: 1}], sent: true}));
 }"""  # noqa: E501
+
+
+def test_a_bar_shows_when_a_lora_acts(server: Running, browser: Browser) -> None:
+    with visit(browser, server.url) as here:
+        panel = Accordion(here.page).open().preview()
+        here.page.evaluate(_FEED, [panel.tab, "Fox", ""])
+        bar = panel.place.locator(".stylus-card .stylus-schedule")
+        bar.wait_for(state="visible")
+        assert "0 % to 50 %" in (bar.get_attribute("aria-label") or "")
+        widths = "bar => [bar.offsetWidth, ...[...bar.children].map((turn) => turn.offsetWidth)]"
+        whole, turn = bar.evaluate(widths)
+        assert turn == pytest.approx(whole / 2, abs=1)
+        here.picture(f"{server.gradio}-schedule")
 
 
 def test_it_fits_a_narrow_window_and_the_dark_theme(server: Running, browser: Browser) -> None:

@@ -174,6 +174,21 @@ def test_a_paste_into_a_host_without_a_way_has_no_schedule(
     assert len(set(order(again.p.multipliers))) == 1
 
 
+def test_a_preview_shows_when_each_lora_acts(merging: Stage) -> None:
+    from stylus_ext.host.planner import current_planner
+    from stylus_ext.host.preview import look, preview_request
+    from stylus_ext.host.values import PanelValues
+
+    session = current_planner().sessions.at("a" * 20 + ".txt2img")
+    for name, scheduled in (("switch", True), ("merge", False)):
+        request = preview_request(
+            [PROMPT, "", [], 1, 1, 1, 20], PanelValues(combination=name, diversity="all")
+        )
+        view = look(current_planner(), session, request)
+        assert [bool(pick["schedule"]) for pick in view["picks"]] == [scheduled] * 3
+        assert view["notes"] == []
+
+
 class LoRAControl:
     """Forge Neo's, as far as it matters: what is to happen to each file."""
 

@@ -23,6 +23,7 @@ from stylus_ext.core.generation import (
 from stylus_ext.core.masks import choose_masks
 from stylus_ext.core.plan import Plan
 from stylus_ext.core.prompt.parse import parse_prompt
+from stylus_ext.core.schedules import HostSteps, pick_schedules
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.core.tags import TagInputs, write_tags
 from stylus_ext.host.engine.setup_state import (
@@ -240,6 +241,9 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
     sheet = TagInputs(prompt, negative, composition, tags, settings)
     written = [write_tags(sheet, mask) for mask in masks]
     notes = [*notes, *dict.fromkeys(note for one in written for note in one.notes)]
+    steps = payload.get("host_steps")
+    host = HostSteps(**steps) if steps else None
+    schedules = tuple(pick_schedules([sheet], mask, host) for mask in masks)
     if not picks:
         notes = [
             *notes,
@@ -259,6 +263,7 @@ def planned(payload: Mapping[str, Any], notes: Sequence[Note] = ()) -> Plan:
         tuple(tags.values()),
         notes=tuple(notes),
         family=settings.selection.family,
+        schedules=schedules,
     )
 
 
