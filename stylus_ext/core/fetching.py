@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.card import AdapterCard, AdapterKey, RemoteFile
 from stylus_ext.core.errors import StylusError
 
@@ -93,6 +94,7 @@ class Fetched:
     sha256: str
     size: int
     new: bool
+    type: str = LORA
 
 
 @dataclass(frozen=True, slots=True)

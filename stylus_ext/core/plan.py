@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
 from stylus_ext.core.errors import InvalidInput, Note
@@ -33,6 +34,7 @@ class MissingFile:
     file: str
     size: int
     sha256: str | None = None
+    type: str = LORA
 
 
 @dataclass(frozen=True, slots=True)

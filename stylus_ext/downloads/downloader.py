@@ -138,6 +138,7 @@ class _DownloadTask:
             offer.sha256,
             0,
             new=False,
+            type=self._card.type,
         )
 
     def _fetched_before(self, offer: DownloadOffer) -> Path | None:
@@ -190,6 +191,7 @@ class _DownloadTask:
             part.sha256,
             part.size,
             new=True,
+            type=self._card.type,
         )
 
     def _received(

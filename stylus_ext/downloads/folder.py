@@ -86,8 +86,8 @@ def _is_current(handle: int, path: Path) -> bool:
 
 
 SUFFIX = ".safetensors"
-_LOADED = frozenset({SUFFIX, ".pt", ".ckpt"})
-"""Suffixes of files that the host loads as LoRAs, by stem alone."""
+_LOADED = frozenset({SUFFIX, ".pt", ".bin", ".ckpt"})
+"""Suffixes of files that the host loads as adapters, by stem alone."""
 _ROUNDED = 1024
 _PIECE = 1024 * 1024
 _NO_LINKS = {

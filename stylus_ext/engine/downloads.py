@@ -12,9 +12,10 @@ from pathlib import Path
 from stylus_ext.catalogue.refine.text import plain_lines
 from stylus_ext.catalogue.sources.civitai import CivitaiSource
 from stylus_ext.catalogue.sources.hugging_face import HubSource
+from stylus_ext.core.adapter_type import EMBEDDING, LORA, TYPE_NAMES
 from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
-from stylus_ext.core.fetching import MB, Caps, Fetched, FetchPolicy
+from stylus_ext.core.fetching import MB, Caps, Fetched, FetchPolicy, NotFetched, called
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.settings import DownloadSettings
 from stylus_ext.core.sources import Memory
@@ -53,13 +54,23 @@ _PICTURES_OFF = (
 
 @dataclass(frozen=True, slots=True)
 class _AnySource:
-    """Fetches a card's file from Hugging Face if the card names one there, else from Civitai."""
+    """Fetches a card's file from Hugging Face if the card names one there, else from Civitai.
 
-    civitai: FileDownloader
-    hugging_face: FileDownloader
+    Each has a downloader by type of adapter, where there is a folder for the type.
+    """
+
+    civitai: Mapping[str, FileDownloader]
+    hugging_face: Mapping[str, FileDownloader]
 
     def fetch(self, card: AdapterCard, progress: Progress) -> Fetched:
-        downloader = self.hugging_face if HubSource.has(card) else self.civitai
+        by_type = self.hugging_face if HubSource.has(card) else self.civitai
+        downloader = by_type.get(card.type)
+        if downloader is None:
+            raise NotFetched(
+                "no_folder",
+                f"{called(card)} was not fetched: no folder for it ({TYPE_NAMES[card.type]}) is"
+                " known.",
+            )
         # The sidecar file gets plain text: some hosts show it as HTML.
         text = "\n".join(plain_lines(card.text)).replace("<", "\u2039")
         return downloader.fetch(replace(card, text=text), progress)
@@ -149,25 +160,34 @@ class Downloads:
     @contextmanager
     def downloader(
         self,
-        folders: Sequence[str],
+        folders: Mapping[str, Sequence[str]],
         file_names: Callable[[], Collection[str]],
         hashes: Callable[[], Mapping[str, str]],
     ) -> Iterator[_AnySource]:
-        """Fetches into the first folder; what lies in any of them is not fetched again."""
-        first, *others = map(Path, folders)
-        writer = LoraFolderWriter(first, tuple(others), file_names, hashes)
+        """Fetches into the first folder of a type; what lies in any of them is not fetched again.
+
+        Hypernetworks are pickles and are not fetched.
+        """
+        writers = {
+            name: LoraFolderWriter(Path(of_type[0]), tuple(map(Path, of_type[1:])), taken, hashes)
+            for name, taken in ((LORA, file_names), (EMBEDDING, frozenset))
+            if (of_type := folders.get(name))
+        }
         pictures = RemotePictures(Thumbnails(edge=EDGE))
 
-        def downloader(source: Source, http: Http) -> FileDownloader:
-            return FileDownloader(
-                source,
-                Receiver(http),
-                writer,
-                self._budget,
-                self.ledger,
-                self.settings.by_family,
-                lambda url, file, check: write_preview(pictures, url, file, check),
-            )
+        def downloaders(source: Source, http: Http) -> dict[str, FileDownloader]:
+            return {
+                name: FileDownloader(
+                    source,
+                    Receiver(http),
+                    writer,
+                    self._budget,
+                    self.ledger,
+                    self.settings.by_family,
+                    lambda url, file, check: write_preview(pictures, url, file, check),
+                )
+                for name, writer in writers.items()
+            }
 
         with (
             closing(pictures),
@@ -176,7 +196,7 @@ class Downloads:
         ):
             civitai = CivitaiSource(self._civitai.client(civitai_http), self._civitai.has_key())
             hub = HubSource(self._hugging_face.client(hub_http))
-            yield _AnySource(downloader(civitai, civitai_http), downloader(hub, hub_http))
+            yield _AnySource(downloaders(civitai, civitai_http), downloaders(hub, hub_http))
 
 
 class CardPictures:

@@ -35,9 +35,9 @@ class FetchStopped(Cancelled):
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """Stems of the files that are in the folders now, sentences on new ones, reasons by key."""
+    """The files that are in the folders now, sentences on new ones, reasons by key."""
 
-    stems: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Mapping[str, Any], ...] = ()
     messages: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,11 +53,19 @@ class FetchUi:
 
 
 def fetch(
-    client: EngineClient, files: Sequence[MissingFile], folders: Sequence[str], ui: FetchUi
+    client: EngineClient,
+    files: Sequence[MissingFile],
+    folders: Sequence[str],
+    ui: FetchUi,
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> FetchOutcome:
-    """Fetch files; those that do not come have a reason. Raises only if the user interrupts."""
+    """Fetch files; those that do not come have a reason. Raises only if the user interrupts.
+
+    `others` are the folders of other types, by field of the request.
+    """
     job = _HostFetch(
-        client, {"keys": [str(file.key) for file in files], "lora_dirs": list(folders)}
+        client,
+        {"keys": [str(file.key) for file in files], "lora_dirs": list(folders), **(others or {})},
     )
     named = joined([f"{file.name} ({in_mb(file.size)})" for file in files])
     began = time.monotonic()
@@ -130,9 +138,7 @@ def _came(job: _HostFetch, files: Sequence[MissingFile]) -> FetchOutcome:
         for file in result["fetched"]
         if file["new"]
     )
-    return FetchOutcome(
-        {str(file["key"]): str(file["stem"]) for file in result["fetched"]}, new, failed
-    )
+    return FetchOutcome(tuple(result["fetched"]), new, failed)
 
 
 def _none(files: Sequence[MissingFile], why: str) -> FetchOutcome:
@@ -161,18 +167,20 @@ class HostDownloads:
         self.begun: set[str] = set()
         """Jobs that no generation waits for."""
 
-    def fetch(self, files: Sequence[MissingFile], folders: Sequence[str]) -> FetchOutcome:
+    def fetch(self, files: Sequence[MissingFile]) -> FetchOutcome:
         """Fetch files for the picture that is being made."""
-        from stylus_ext.host import compat, options  # a planner can be made without the host
+        # a planner can be made without the host
+        from stylus_ext.host import compat, options, other_adapters
 
         compat.forget_skip()
         longest_s = 60.0 * float(options.own("fetch_minutes"))
         ui = FetchUi(self._say, self._planner.interrupted, compat.skipped, longest_s)
-        return fetch(self._planner.client, files, folders, ui)
+        client, folders = self._planner.client, compat.lora_folders()
+        return fetch(client, files, folders, ui, other_adapters.folders())
 
     def list_finished(self) -> None:
         """Make the host list the files of finished jobs, before the next picture."""
-        from stylus_ext.host import compat
+        from stylus_ext.host import other_adapters
 
         for job_id in sorted(self.begun):
             try:
@@ -182,7 +190,7 @@ class HostDownloads:
                 continue
             if job["state"] in FINISHED:
                 self.begun.discard(job_id)
-                compat.list_anew(file["stem"] for file in (job["result"] or {}).get("fetched", ()))
+                other_adapters.list_fetched((job["result"] or {}).get("fetched", ()))
 
     def _say(self, text: str | None) -> None:
         self.line = text or ""

@@ -25,7 +25,7 @@ from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.tags import ADAPTER_KINDS, is_readable
-from stylus_ext.host import compat, infotext, options
+from stylus_ext.host import compat, infotext, options, other_adapters
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.engine.client import LEFT
 from stylus_ext.host.fetching import FetchOutcome, FetchStopped
@@ -110,7 +110,8 @@ class Generation:
             notes += more
         stems, unknown = self.stems(family)
         notes += [*_unlisted_tags(before), *unknown]
-        if not stems and family == UNKNOWN:
+        others = self.others(family)
+        if not (stems or any(others.values())) and family == UNKNOWN:
             return self._written(before, GenerationAnswer(before, ()), family, notes)
         corrections, more = self._corrections(family)
         notes += more
@@ -120,6 +121,7 @@ class Generation:
             max(1, int(self.p.batch_size)),
             options.plan_values(settings),
             tuple(stems),
+            **others,
             description=self._description(before),
             allowed_kinds=self._allowed_kinds(),
             corrections=corrections,
@@ -162,6 +164,12 @@ class Generation:
         notes = [_UNKNOWN_FAMILY, *([_NO_FAMILY] if self.values.downloads else [])]
         wanted = set(self.planner.always(timeouts(), waits(self.p)))
         return [stem for stem in stems if stem in wanted], notes
+
+    def others(self, family: str) -> dict[str, Any]:
+        """The embeddings and hypernetworks that may be picked, as fields of a request."""
+        if family != UNKNOWN:
+            return other_adapters.stems()
+        return other_adapters.stems(self.planner.always(timeouts(), waits(self.p)))
 
     def _corrections(self, family: str) -> tuple[Mapping[str, Any] | None, list[Note]]:
         """Corrections of a preview for this prompt, or the locked set."""
@@ -349,10 +357,11 @@ class GenerationRequests:
         known: dict[str, str] | None = getattr(self.p, NOT_FETCHED, None)
         reasons = {} if known is None else known  # other cells of a grid do not try again
         came = self._fetch([file for key, file in missing.items() if key not in reasons])
-        reasons |= {**came.failed, **_unlisted(came.stems)}
+        reasons |= {**came.failed, **other_adapters.unlisted(came.files)}
         without = {key: text for key, text in reasons.items() if key in missing}
         stems = tuple(selectable_stems(wide.settings["selection"]["family"]))
-        answer = self.ask(replace(wide, stems=stems, without=without))
+        found = other_adapters.stems()
+        answer = self.ask(replace(wide, stems=stems, **found, without=without))
         return answer, [Note("fetched", text) for text in came.messages]
 
     def _ask(self, request: GenerationRequest) -> GenerationAnswer:
@@ -362,8 +371,10 @@ class GenerationRequests:
         if key in known:
             return known[key]
         folders = compat.lora_folders()
-        unread = self.planner.folders_to_read(folders, compat.listing())
-        request = replace(request, lora_dirs=tuple(folders if request.downloads else unread))
+        listing = compat.listing(), other_adapters.listing()
+        unread = self.planner.folders_to_read(folders, listing)
+        read = folders if request.downloads else unread
+        request = replace(request, lora_dirs=tuple(read), **other_adapters.folders(read))
         composer = request.settings["selection"]["composer"]
         answer = self.planner.generation(request, timeouts(composer), waits(self.p))
         if answer.state.repeatable:
@@ -371,9 +382,8 @@ class GenerationRequests:
         return answer
 
     def _fetch(self, files: Sequence[MissingFile]) -> FetchOutcome:
-        fetch = self.planner.downloads.fetch
-        came = fetch(files, compat.lora_folders()) if files else FetchOutcome()
-        compat.list_anew(came.stems.values())
+        came = self.planner.downloads.fetch(files) if files else FetchOutcome()
+        other_adapters.list_fetched(came.files)
         return came
 
 
@@ -388,13 +398,3 @@ def _gone_note(stem: str) -> Note:
         f"{stem} would have been used, but its file is gone; the WebUI lists it until its LoRAs are"
         " refreshed.",
     )
-
-
-def _unlisted(stems: Mapping[str, str]) -> dict[str, str]:
-    """Reasons for fetched files that the host does not list."""
-    listed = set(compat.listed_stems())
-    return {
-        key: f"{stem} is on disk, but the WebUI does not list it among its LoRAs."
-        for key, stem in stems.items()
-        if stem not in listed
-    }

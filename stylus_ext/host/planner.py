@@ -53,6 +53,7 @@ _SHORTEST_S = 0.1
 _LONGEST_S = 3600.0
 _READ_AGAIN_S = 300.0
 _REMEMBERED = 256
+_OTHER_FOLDERS = ("embedding_dirs", "hypernetwork_dirs")
 _INDEX_AGAIN_S = 60.0
 
 
@@ -167,7 +168,8 @@ class Planner:
             self.memory.warm_pid = self.engine.report().pid
             if state.folders not in (FolderState.BUSY, FolderState.LATE):
                 self.memory.read = read
-        self._complete(request.lora_dirs, state)
+        others = {name: list(getattr(request, name)) for name in _OTHER_FOLDERS}
+        self._complete(request.lora_dirs, others, state)
         return answer
 
     def _timed(
@@ -183,7 +185,12 @@ class Planner:
             return replace(request, deadline_s=planning_s)
         return replace(request, deadline_s=left, planning_s=planning_s, wait_for_folders=True)
 
-    def _complete(self, folders: Sequence[str], state: EngineAnswerState) -> None:
+    def _complete(
+        self,
+        folders: Sequence[str],
+        others: Mapping[str, Sequence[str]],
+        state: EngineAnswerState,
+    ) -> None:
         """Start a job that reads, hashes and embeds what the request had no time for."""
         unfinished = not state.index_complete or state.outcome is Outcome.LATE
         unfinished = unfinished or state.folders is FolderState.LATE
@@ -194,7 +201,7 @@ class Planner:
             return
         self.memory.indexed = now
         try:
-            self.client.index(folders)
+            self.client.index(folders, others)
         except StylusError as error:
             logger.info("the folders wait for the next plan: %s", error)
 
@@ -203,8 +210,16 @@ class Planner:
         self.ready(timeouts.ready_s if waits else timeouts.cold_s)
         return self.client.always()
 
-    def scan(self, folders: Sequence[str], listing: object, timeouts: Timeouts) -> None:
-        """Read the LoRA folders before the first plan; then a job hashes and embeds them."""
+    def scan(
+        self,
+        folders: Sequence[str],
+        listing: object,
+        timeouts: Timeouts,
+        others: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Read the folders before the first plan, `others` by field of a request; then a job hashes
+        and embeds them.
+        """
         wanted = self.folders_to_read(folders, listing)
         if not wanted:
             return
@@ -215,13 +230,13 @@ class Planner:
 
         def ask(after: int) -> dict[str, Any]:
             quiet.ready(timeouts.ready_s, after)
-            payload = {"lora_dirs": wanted, "wait": True, "deadline_s": seconds}
+            payload = {"lora_dirs": wanted, **(others or {}), "wait": True, "deadline_s": seconds}
             return self.client.folders(payload, seconds)
 
         state = EngineAnswerState.from_json(retried(self.engine, ask)["state"])
         if state.folders is FolderState.READ:
             self.memory.read = read
-        self.client.index(folders)
+        self.client.index(folders, others)
 
     def folders_to_read(self, folders: Sequence[str], listing: object) -> list[str]:
         """All folders when the host lists other files, and now and then; else none."""
@@ -266,7 +281,7 @@ def timeouts(composer: str = "rules") -> Timeouts:
 
 def make_planner() -> Planner:
     """A planner for the settings page's data folder and engine."""
-    from stylus_ext.host import compat, options
+    from stylus_ext.host import compat, options, other_adapters
     from stylus_ext.host.engine.client import EngineClient
     from stylus_ext.host.engine.inventory import HostInventory
     from stylus_ext.host.engine.supervisor import current
@@ -280,7 +295,7 @@ def make_planner() -> Planner:
     )
     if process.remote:
         process.inventory = process.inventory or HostInventory(
-            compat.listed_files, compat.listing, compat.cached_sha256
+            compat.listed_files, compat.listing, compat.cached_sha256, other_adapters.inventory
         )
     return Planner(
         process, EngineClient(process), Remembered(folder), compat.interrupted, compat.show_progress

@@ -149,6 +149,7 @@ def _planned(planner: Planner, session: PreviewSession, boxes: PreviewRequest) -
         boxes.size,
         options.plan_values(settings),
         tuple(stems),
+        **generation.others(family),
         corrections=corrections,
         downloads=boxes.values.downloads and family != UNKNOWN and _may_fetch(quiet),
         with_plans=True,

@@ -53,6 +53,7 @@ def missing_file(entry: Entry, tag: Tag) -> MissingFile:
         f"{tag.stem}.safetensors",
         remote.size if remote else 0,
         remote.sha256 if remote else None,
+        entry.card.type,
     )
 
 

@@ -110,7 +110,9 @@ def test_what_came_and_what_did_not() -> None:
     watched = Watched()
     came = fetch(jobs, FILES, ["/loras"], watched.ui())
     assert came == FetchOutcome(
-        {"civitai:1": "fox"}, ("fox was fetched (150 MB).",), {"civitai:2": "Owl is archived."}
+        ({"key": "civitai:1", "stem": "fox", "size": 150 * MB, "new": True},),
+        ("fox was fetched (150 MB).",),
+        {"civitai:2": "Owl is archived."},
     )
     assert jobs.begun == [{"keys": ["civitai:1", "civitai:2"], "lora_dirs": ["/loras"]}]
     assert not jobs.cancelled.is_set()
@@ -214,7 +216,7 @@ def test_the_wait_ends_when_it_may_not_go_on() -> None:
 def test_however_it_ends_there_is_a_sentence(end: Mapping[str, Any] | Exception, said: str) -> None:
     came = fetch(Jobs([RUNNING, end]), ONE, [], Watched().ui())
     assert said in came.failed["civitai:1"]
-    assert not came.stems
+    assert not came.files
     assert "?." not in came.failed["civitai:1"]
 
 

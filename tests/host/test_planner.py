@@ -334,7 +334,7 @@ def test_an_engine_that_takes_no_job_does_not_cost_the_generation(
     planner, client, _ = planner_with(tmp_path, SmallEngine())
     client.state = EngineAnswerState(index_complete=False)
 
-    def refused(_: object) -> object:
+    def refused(*_: object) -> object:
         raise gone()
 
     monkeypatch.setattr(client, "index", refused)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note
@@ -33,22 +34,23 @@ def fetch(
         return _answer(downloads, would=would, notes=off)
     if not downloads.on:
         raise InvalidInput(OFF)
-    if not request.lora_dirs:
+    if not (request.lora_dirs or request.embedding_dirs):
         raise InvalidInput(
             "No folder to fetch into. Name one such as models/Lora: --lora-dir, or 'lora_dirs'."
         )
     folders = checked_folders(request.lora_dirs)
-    catalogue.index_folders(folders, progress)
+    others = {name: checked_folders(of_type) for name, of_type in request.others.items()}
+    catalogue.index_folders(folders, progress, others)
     hashes = {file.path: file.sha256 for file in catalogue.store.files().values() if file.sha256}
     file_names = catalogue.names().aliases.keys
-    with downloads.downloader(folders, file_names, lambda: hashes) as downloader:
+    with downloads.downloader({LORA: folders, **others}, file_names, lambda: hashes) as downloader:
         report = FetchMissing(downloader, downloads.settings.at_once)(
             [entry.card for entry in entries], progress
         )
     for file in report.fetched:
         if not file.new:  # the user had it under another name, not hashed yet
             catalogue.hash_files.store_hash(file.path, file.sha256)
-    notes = catalogue.index_folders(folders, progress).notes if report.fetched else ()
+    notes = catalogue.index_folders(folders, progress, others).notes if report.fetched else ()
     return _answer(downloads, report.fetched, report.failed, notes=[*catalogue.new_notes(), *notes])
 
 

@@ -212,7 +212,9 @@ def inventory(catalogue: Catalogue, request: InventoryInput) -> dict[str, Any]:
     number = request.inventory or catalogue.inventories.take(
         [ListedFile(**item.model_dump()) for item in request.items or ()]
     )
-    found = catalogue.inventories.reach(number)
+    found: dict[AdapterKey, str] = {}
+    for of_type in catalogue.inventories.by_type(number).values():
+        found |= of_type
     pinned = catalogue.store.search("", Filter(state="always"), limit=_MOST_PINNED).entries
     return {
         "inventory": number,

@@ -78,9 +78,12 @@ class EngineClient:
         self._make_ready(_Wait(timeout_s, bool), after=-1)
         return self._call(method, path, payload, timeout_s)
 
-    def index(self, lora_dirs: Sequence[str]) -> str:
-        """Start reading folders; returns the job's id."""
-        return self.begin("index", {"lora_dirs": [str(folder) for folder in lora_dirs]})
+    def index(
+        self, lora_dirs: Sequence[str], others: Mapping[str, Sequence[str]] | None = None
+    ) -> str:
+        """Start reading folders, `others` by field; returns the job's id."""
+        fields = {"lora_dirs": lora_dirs, **(others or {})}
+        return self.begin("index", {name: list(map(str, fields[name])) for name in fields})
 
     def begin(self, name: str, payload: Mapping[str, Any]) -> str:
         """Start a job; returns its id."""

@@ -7,7 +7,7 @@ host.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ _VERSIONS = {"sdxl": "sdxl", "sd2": "sd2", "sd3": "sd3", "flux": "flux1"}
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
+    """`stems` are those of the LoRAs among the items."""
+
     items: tuple[Mapping[str, str], ...] = ()
     stems: frozenset[str] = frozenset()
 
@@ -40,10 +42,13 @@ class HostInventory:
         files: Callable[[], Mapping[str, Any]],
         listing: Callable[[], object],
         cached: Callable[[str, str], str],
+        others: Callable[[], Sequence[Mapping[str, str]]] = tuple,
     ) -> None:
+        """`others` gives the items of adapters that are no LoRAs."""
         self._files = files
         self._listing = listing
         self._cached = cached
+        self._others = others
         self._seen: tuple[object, float] | None = None
         self._inventory = Inventory()
         self._sums: dict[tuple[str, float, int], str] = {}
@@ -51,14 +56,16 @@ class HostInventory:
         """What the engine has, and the number that it gave it."""
 
     def now(self) -> Inventory:
-        listing, clock = self._listing(), time.monotonic()
+        others = tuple(self._others())
+        listing, clock = (self._listing(), others), time.monotonic()
         if self._seen is None or self._seen[0] != listing or clock - self._seen[1] >= _LOOK_AGAIN_S:
             items = tuple(
                 self._item(stem, file) for stem, file in sorted(self._files().items())[:MOST]
             )
             self._seen = (listing, clock)
-            if items != self._inventory.items:
-                self._inventory = Inventory(items, frozenset(item["stem"] for item in items))
+            if items + others != self._inventory.items:
+                stems = frozenset(item["stem"] for item in items)
+                self._inventory = Inventory(items + others, stems)
         return self._inventory
 
     def _item(self, stem: str, file: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.family import display_name, known_families
-from stylus_ext.host import compat
+from stylus_ext.host import compat, other_adapters
 from stylus_ext.host.checkpoint import Finding, find_family, loaded_checkpoint
 from stylus_ext.host.compat import Request
 from stylus_ext.host.early_start import remember_enabled
@@ -91,7 +91,13 @@ def _begin_reading(planner: Planner) -> Future[str]:
     """Read the LoRA folders, unless that is under way."""
     reading = planner.memory.reading
     if reading is None or reading.done():
-        reading = _in_thread(planner.scan, compat.lora_folders(), compat.listing(), timeouts())
+        reading = _in_thread(
+            planner.scan,
+            compat.lora_folders(),
+            (compat.listing(), other_adapters.listing()),
+            timeouts(),
+            other_adapters.folders(),
+        )
         planner.memory.reading = reading
     return reading
 

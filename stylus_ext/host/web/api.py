@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 PREFIX = responses.PREFIX
 _STATUS_S = 2.0
-_HOST_FIELDS = ("lora_dirs", "stems", "deadline_s")
+_HOST_FIELDS = (
+    "lora_dirs",
+    "embedding_dirs",
+    "hypernetwork_dirs",
+    "stems",
+    "embeddings",
+    "hypernetworks",
+    "deadline_s",
+)
 _STATUS_FIELDS = ("catalogue", "capabilities", "encoder", "leaves_the_machine", "notes")
 
 

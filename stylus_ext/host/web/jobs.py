@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.host import compat
+from stylus_ext.host import compat, other_adapters
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.guard import JOBS, Guard, RequestKind, kind_of_job
 from stylus_ext.host.permissions import NOT_SEEN, SHARED
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile("[0-9a-f]{1,64}")
 _OUTPUTS = ("outdir_samples", "outdir_txt2img_samples", "outdir_img2img_samples", "outdir_save")
+_FOLDERS = ("lora_dirs", "embedding_dirs", "hypernetwork_dirs")
 _NEEDS_FOLDERS = {"index": NOT_SEEN, "identify": NOT_SEEN, "fetch": SHARED}
 """Jobs on the host's LoRA folders, with the message for a shared engine, which sees none."""
 
@@ -45,12 +46,12 @@ def _start(request: ActionRequest) -> Payload:
     if request.process.remote and name in _NEEDS_FOLDERS:
         raise InvalidInput(_NEEDS_FOLDERS[name])
     payload = {
-        field: value for field, value in arguments.items() if field not in ("lora_dirs", "learn")
+        field: value for field, value in arguments.items() if field not in (*_FOLDERS, "learn")
     }
     if name == "index":
         payload = {"learn": picture_folders() if arguments.get("learn") else []}
     if name in _NEEDS_FOLDERS:
-        payload["lora_dirs"] = compat.lora_folders()
+        payload |= {"lora_dirs": compat.lora_folders(), **other_adapters.folders()}
     job = request.engine("POST", f"/v1/jobs/{name}", payload)
     if name == "fetch":  # the host lists the new files when they are there
         current_planner().downloads.begun.add(str(job["id"]))
@@ -108,13 +109,14 @@ def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
             payload = await body(request)
             admit(guard.refusal(kind_of_job(name, payload), request))
             if name in _NEEDS_FOLDERS:
-                if "lora_dirs" in payload:
+                foreign = next((field for field in _FOLDERS if field in payload), None)
+                if foreign is not None:
                     raise InvalidInput(
-                        "'lora_dirs' is the WebUI's own to say; please leave it out."
+                        f"{foreign!r} is the WebUI's own to say; please leave it out."
                     )
                 if service.process().remote:
                     raise InvalidInput(_NEEDS_FOLDERS[name])
-                payload["lora_dirs"] = service.folders()
+                payload |= {"lora_dirs": service.folders(), **other_adapters.folders()}
             job = await ask("POST", f"/v1/jobs/{name}", payload)
             if name == "fetch":
                 service.begun(str(job["id"]))

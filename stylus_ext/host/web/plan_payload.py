@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from stylus_ext.host import compat, options
+from stylus_ext.host import compat, options, other_adapters
 from stylus_ext.host.checkpoint import loaded_family
 from stylus_ext.host.planner import Planner
 from stylus_ext.host.wan import selectable_stems
@@ -25,10 +25,13 @@ def caller_payload(planner: Planner, payload: Mapping[str, Any]) -> dict[str, An
             {**values.get(section, {}), **leaves} if isinstance(leaves, Mapping) else leaves
         )
     folders = compat.lora_folders()
-    read = planner.folders_to_read(folders, compat.listing())
+    read = planner.folders_to_read(folders, (compat.listing(), other_adapters.listing()))
+    read = folders if payload.get("downloads") else read
     return {
         **payload,
         "settings": values,
         "stems": selectable_stems(family.family),
-        "lora_dirs": folders if payload.get("downloads") else read,
+        **other_adapters.stems(),
+        "lora_dirs": read,
+        **other_adapters.folders(read),
     }

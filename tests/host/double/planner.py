@@ -121,7 +121,7 @@ class SmallClient:
             return {"key": payload["key"], "times": sum(where == path for where, _ in self.told)}
         raise InvalidInput(f"This small engine has nothing at {path}.")
 
-    def index(self, lora_dirs: Sequence[str]) -> str:
+    def index(self, lora_dirs: Sequence[str], others: Any = None) -> str:
         self.indexed.append(list(lora_dirs))
         return "1"
 
