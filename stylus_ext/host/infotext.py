@@ -249,13 +249,21 @@ class AppliedGeneration:
             self._into_saved(p, range(first, first + len(prompts)))
         forget(p.extra_generation_params)
         self.of_image(p, first)
+        self._prepare(first)
         return note
 
     def begin_pass(self, p: Any, number: int, *, second: bool = False) -> None:
         """Carry out the schedules of this batch, whose LoRAs are loaded."""
         from stylus_ext.host.schedules import begin_pass
 
-        begin_pass(p, () if self.lost else self.schedules, number * int(p.batch_size), second)
+        if self.schedules:
+            begin_pass(p, self.schedules, number * int(p.batch_size), second)
+
+    def _prepare(self, first: int) -> None:
+        from stylus_ext.host.schedules import prepare_batch
+
+        if self.schedules:
+            prepare_batch(() if self.lost else self.schedules, first)
 
     def after_loading(self, p: Any, number: int, size: int) -> Note | None:
         """Take what the host did not load out of the batch's masks; a note on it."""

@@ -1,4 +1,4 @@
-"""Carries out schedules in the host: A1111's loaded networks, or LoRA Control of Forge Neo.
+"""Carries out schedules in the host: A1111's loaded networks, or LoRAs added online by Forge Neo.
 
 The host activates the tags for each batch, and again for the second pass, with their own weights.
 """
@@ -21,6 +21,7 @@ from stylus_ext.core.schedules import (
 )
 from stylus_ext.core.settings import MERGE, Settings
 from stylus_ext.host import compat
+from stylus_ext.host.online_patches import OnlinePatches, are_readable
 from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES
 
 _STEPS_PER_CHANGE = 4
@@ -29,9 +30,14 @@ _MOST_DENOISING = 0.999
 
 
 class Carrier(Protocol):
-    """One way of the host to change weights between steps."""
+    """One way of the host to change weights between steps.
+
+    `prepare` is called before the host loads the LoRAs of a batch, `finish` after the batch.
+    """
 
     def most_changes(self, steps: int) -> int: ...
+
+    def prepare(self) -> None: ...
 
     def begin(self, schedules: Mapping[str, Schedule]) -> None: ...
 
@@ -39,8 +45,20 @@ class Carrier(Protocol):
 
     def restore(self) -> None: ...
 
+    def finish(self) -> None: ...
 
-class LoadedNetworks:
+
+class _Unprepared:
+    """A way that needs nothing before the host loads the LoRAs of a batch, and after the batch."""
+
+    def prepare(self) -> None:
+        return
+
+    def finish(self) -> None:
+        return
+
+
+class LoadedNetworks(_Unprepared):
     """A1111: multipliers of the UNet, which each layer compares before its next call."""
 
     def __init__(self) -> None:
@@ -66,7 +84,7 @@ class LoadedNetworks:
         self._found = []
 
 
-class LoraControl:
+class LoraControl(_Unprepared):
     """Forge Neo: the class of `<lora:name:[weight@time,...]>`, which interpolates between points.
 
     Earlier versions have `[from:to:when]` instead.
@@ -115,8 +133,12 @@ def carrier() -> Carrier | None:
     module = compat.networks()
     if getattr(module, "module_types", None) and hasattr(module, "network_apply_weights"):
         return LoadedNetworks()
+    if not _online_flag():
+        return None
     control = _lora_control()
-    return LoraControl(control) if control is not None and _loads_online() else None
+    if control is not None:
+        return LoraControl(control)
+    return OnlinePatches() if are_readable() else None
 
 
 def _lora_control() -> Any | None:
@@ -124,10 +146,10 @@ def _lora_control() -> Any | None:
     return next((kind for kind in found if kind.__name__ == "LoRAControl"), None)
 
 
-def _loads_online() -> bool:
-    """True where Forge Neo adds LoRAs in each step, in place of merging them once."""
+def _online_flag() -> bool | None:
+    """Whether Forge Neo adds LoRAs in each call, in place of merging them once; None elsewhere."""
     arguments = getattr(sys.modules.get("backend.args"), "dynamic_args", None)
-    return bool(getattr(arguments, "online_lora", False))
+    return getattr(arguments, "online_lora", None)
 
 
 def host_steps(p: Any) -> HostSteps | None:
@@ -160,8 +182,8 @@ def schedule_notes(settings: Settings, answer: GenerationAnswer) -> list[Note]:
 def _why_not() -> str:
     if carrier() is not None:
         return "there are too few steps, or nothing to do at different times."
-    if _lora_control() is not None:
-        return 'LoRA Control needs an "(fp16 LoRA)" choice of Diffusion in Low Bits.'
+    if _online_flag() is not None:
+        return 'this WebUI needs an "(fp16 LoRA)" choice of Diffusion in Low Bits.'
     return "this WebUI cannot change weights between steps."
 
 
@@ -216,22 +238,29 @@ class ScheduledPass:
 
 
 _current: list[ScheduledPass] = []
+_prepared: list[Carrier] = []
 _hooked: list[bool] = []
 
 
-def begin_pass(p: Any, all_schedules: Sequence[ImageSchedules], image: int, second: bool) -> None:
-    """Begin a pass of the batch with this first image, once the host has loaded its LoRAs."""
-    end_pass()
-    if image >= len(all_schedules):
-        return
-    schedules = all_schedules[image].second if second else all_schedules[image].first
-    way = carrier() if schedules else None
-    if way is None:
+def prepare_batch(all_schedules: Sequence[ImageSchedules], image: int) -> None:
+    """Prepare the batch with this first image, before the host loads its LoRAs."""
+    end_batch()
+    way = carrier() if image < len(all_schedules) else None
+    if way is None or not (all_schedules[image].first or all_schedules[image].second):
         return
     if not _hooked:
         _hooked.append(True)
         compat.register((compat.script_callbacks.on_cfg_denoiser, _before_call))
-    _current.append(ScheduledPass(p, way, schedules))
+    _prepared.append(way)
+    way.prepare()
+
+
+def begin_pass(p: Any, all_schedules: Sequence[ImageSchedules], image: int, second: bool) -> None:
+    """Begin a pass of the prepared batch, once the host has loaded its LoRAs."""
+    _end_pass()
+    if _prepared and image < len(all_schedules):
+        schedules = all_schedules[image].second if second else all_schedules[image].first
+        _current.append(ScheduledPass(p, _prepared[-1], schedules))
 
 
 def _before_call(params: Any) -> None:
@@ -240,10 +269,16 @@ def _before_call(params: Any) -> None:
             each.before_call(params)
 
 
-def end_pass() -> None:
-    """Restore the weights, also after an interrupt or an error."""
+def _end_pass() -> None:
     while _current:
         _current.pop().end()
+
+
+def end_batch() -> None:
+    """Restore the weights, also after an interrupt or an error."""
+    _end_pass()
+    while _prepared:
+        _prepared.pop().finish()
 
 
 def forget_callback() -> None:

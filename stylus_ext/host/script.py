@@ -76,7 +76,7 @@ class StylusScript(compat.Script):
             p.n_iter, p.batch_size = p.n_iter * p.batch_size, 1
 
     def process(self, p: Any, *args: Any) -> None:
-        _end_pass()
+        _end_batch()
         if not _is_wanted(p, args):
             _forget_fields(p)
             return
@@ -117,7 +117,7 @@ class StylusScript(compat.Script):
 
     def postprocess_batch(self, p: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         if getattr(p, WORK, None) is not None:
-            _end_pass()
+            _end_batch()
 
     def postprocess_image(self, p: Any, pp: Any, *args: Any) -> None:  # noqa: ARG002
         work = getattr(p, WORK, None)
@@ -142,10 +142,10 @@ def forget_callbacks() -> None:
         schedules.forget_callback()
 
 
-def _end_pass() -> None:
+def _end_batch() -> None:
     """Restore what an earlier pass left, if any was scheduled; cheap where none was."""
     if schedules := sys.modules.get(_SCHEDULES):
-        schedules.end_pass()
+        schedules.end_batch()
 
 
 def _hook_grids() -> None:

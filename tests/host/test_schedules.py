@@ -229,7 +229,6 @@ def test_lora_control_needs_loras_that_are_added_in_each_step(
 ) -> None:
     from stylus_ext.host.schedules import carrier
 
-    monkeypatch.setitem(sys.modules, "backend.args", None)
     data = SimpleNamespace(script_class=type("LoRAControl", (Pointed,), {}))
     stage.host.scripts.scripts_data.append(data)
     for online, found in ((False, False), (True, True)):
@@ -253,3 +252,59 @@ def test_steps_are_counted_by_the_samplers_progress(
             expected.append(step)
             call += 1
     assert found == expected
+
+
+class Adapter:
+    """What a file adds to one layer."""
+
+
+class Neo:
+    """Forge Neo 2.26 as far as it matters: patches by layer, which its functions read."""
+
+    def __init__(self) -> None:
+        self.patches: dict[str, list[Any]] = {}
+        function = SimpleNamespace(key="layer.weight", patches=self.patches)
+        layer = SimpleNamespace(weight_function=[function])
+        unet = SimpleNamespace(
+            patches=self.patches, model=SimpleNamespace(modules=lambda: [layer, object()])
+        )
+        self.model = SimpleNamespace(
+            current_lora_hash="old", forge_objects=SimpleNamespace(unet=unet)
+        )
+
+    def load(self, unet: Any, clip: Any, adapter: Adapter, weight: float, filename: str) -> Any:
+        self.patches.setdefault("layer.weight", []).append((weight, adapter, 1.0, None, None, True))
+        return unet, clip
+
+    def strengths(self) -> list[float]:
+        return [patch[0] for patch in self.patches["layer.weight"]]
+
+
+def test_online_patches_follow_their_schedule_and_come_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stylus_ext.host import compat
+    from stylus_ext.host.online_patches import OnlinePatches
+
+    neo, networks = Neo(), sys.modules["networks"]
+    monkeypatch.setattr(networks, "load_lora_for_models", neo.load, raising=False)
+    files = {stem: SimpleNamespace(filename=f"{stem}.safetensors") for stem in ("a", "b")}
+    monkeypatch.setattr(networks, "available_network_aliases", files)
+    monkeypatch.setattr(compat, "loaded_model", lambda: neo.model)
+    unet = neo.model.forge_objects.unet
+    way = OnlinePatches()
+    way.prepare()
+    assert neo.model.current_lora_hash == str([])
+    for stem in files:
+        networks.load_lora_for_models(unet, None, Adapter(), 0.5, filename=f"{stem}.safetensors")
+    before = list(neo.patches["layer.weight"])
+    way.begin({"b": ((0.0, 0.0), (0.5, 0.9)), "gone": ((0.0, 1.0),)})
+    found = []
+    for step in range(4):
+        way.at(step, 4)
+        found.append(neo.strengths())
+    assert found == [[0.5, 0.0]] * 2 + [[0.5, 0.9]] * 2
+    way.restore()
+    way.finish()
+    assert neo.patches["layer.weight"] == before
+    assert networks.load_lora_for_models == neo.load
