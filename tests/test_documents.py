@@ -114,12 +114,13 @@ def test_the_readme_has_the_most_used_commands() -> None:
     }
 
 
+GROUPS_OF_COMMANDS = ("catalogue", "import", "bench", "train")
+
+
 def test_flags_exist(capsys: pytest.CaptureFixture[str]) -> None:
     helps = [(name, help_of(capsys, name)) for name in (*ENGINE_COMMANDS, "doctor")]
     for name, text in list(helps):
-        choices = (
-            re.search(r"\{([a-z,]+)\}", text) if name in ("catalogue", "import", "bench") else None
-        )
+        choices = re.search(r"\{([a-z,]+)\}", text) if name in GROUPS_OF_COMMANDS else None
         helps += [
             (inner, help_of(capsys, name, inner))
             for inner in (choices.group(1).split(",") if choices else ())

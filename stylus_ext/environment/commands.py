@@ -115,8 +115,12 @@ ENGINE_COMMANDS = {
     "fetch": "fetch adapters into your LoRA folder; downloads must be on (--dry-run)",
     "discard": "delete downloads that are long unused (--dry-run)",
     "bench": "measure selection and speed",
+    "train": "train a StyleInject adapter or a LoRA on your own pictures",
     "serve": "run the engine alone, for one or many WebUIs",
 }
+TRAINING_COMMANDS = frozenset({"train"})
+"""Those that need the packages for training, and use the GPU unless STYLUS_DEVICE is cpu."""
+
 OWN_COMMANDS = {
     "doctor": (
         "show what is installed, which model and stores, what leaves the machine, and what is wrong"
@@ -158,9 +162,9 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def current_environment(tests: bool = False) -> Environment:
+def current_environment(tests: bool = False, *, evaluation: bool = False) -> Environment:
     """Return the environment of this extension for this interpreter."""
-    return plan_environment(default_home(), default_locks(), tests)
+    return plan_environment(default_home(), default_locks(), tests, evaluation=evaluation)
 
 
 def _dispatch(word: str, rest: list[str]) -> int:
@@ -173,9 +177,10 @@ def _dispatch(word: str, rest: list[str]) -> int:
         build(current_environment(), BuildOptions())
         return 0
     if word in ENGINE_COMMANDS:
-        environment = current_environment()
+        trains = word in TRAINING_COMMANDS and not {"-h", "--help"}.intersection(rest)
+        environment = current_environment(evaluation=trains)
         launch.ensure(environment, sys.stderr)
-        return launch.run_cli(environment, [word, *rest])
+        return launch.run_cli(environment, [word, *rest], gpu=trains)
     own = {"doctor": doctor.run, "remove": run_remove, "test": run_tests, "lint": run_lint}
     if word in own:
         return own[word](rest)

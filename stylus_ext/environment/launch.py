@@ -86,20 +86,21 @@ def _follow(home: Home, bar: ProgressBar) -> None:
 CLI = "stylus_ext.cli.main"
 
 
-def gpu_wanted() -> bool:
-    """Whether the user chose a GPU for the encoder."""
-    return os.environ.get("STYLUS_DEVICE", "cpu").lower() not in ("", "cpu")
+def gpu_wanted(default: bool = False) -> bool:
+    """Whether the user chose a GPU."""
+    standard = "cuda" if default else "cpu"
+    return os.environ.get("STYLUS_DEVICE", standard).lower() not in ("", "cpu")
 
 
-def environment_variables(environment: Environment) -> dict[str, str]:
-    """Return the variables for a child process in this environment."""
+def environment_variables(environment: Environment, *, gpu: bool = False) -> dict[str, str]:
+    """Return the variables for a child process in this environment; `gpu` is the default."""
     alone = {ALONE_VARIABLE: "0" if environment.torch.reused else "1"}
-    return variables(environment.path, os.environ, gpu=gpu_wanted()) | alone
+    return variables(environment.path, os.environ, gpu=gpu_wanted(gpu)) | alone
 
 
-def run_cli(environment: Environment, arguments: list[str]) -> int:
+def run_cli(environment: Environment, arguments: list[str], *, gpu: bool = False) -> int:
     """Run a command of the product."""
-    return run(main_command(CLI, *arguments), environment_variables(environment))
+    return run(main_command(CLI, *arguments), environment_variables(environment, gpu=gpu))
 
 
 def run_module(

@@ -138,8 +138,13 @@ def plan_environment(
     tests: bool = False,
     torch: Torch | None = None,
     platform: str | None = None,
+    *,
+    evaluation: bool = False,
 ) -> Environment:
-    """Return the environment for this interpreter; refuse an unsupported one."""
+    """Return the environment for this interpreter; refuse an unsupported one.
+
+    `evaluation` adds the packages for training, behind the engine's, which the others keep.
+    """
     machine.check_python()
     name = platform or machine.platform_name()
     lock = read_lock(locks / "engine.txt")
@@ -159,11 +164,22 @@ def plan_environment(
     if not chosen.reused:
         parts.append(EnvironmentPart(home.folder / torch_folder(chosen.version, python), None))
     tools = EnvironmentPart(home.folder / f"t{short_key(extra.text, python, name)}", extra)
-    keep = frozenset(part.folder.name for part in (*parts, tools))
-    lock_keys = frozenset(short_key(listed.text) for listed in (lock, extra))
-    return Environment(
-        home, key, (tools, *parts) if tests else tuple(parts), chosen, keep, lock_keys
-    )
+    optional = _evaluation_part(home, locks, python, name, needed=evaluation)
+    every = (*parts, tools, *optional)
+    keep = frozenset(part.folder.name for part in every)
+    lock_keys = frozenset(short_key(part.lock.text) for part in every if part.lock is not None)
+    used = ((tools,) if tests else ()) + tuple(parts) + (optional if evaluation else ())
+    return Environment(home, key, used, chosen, keep, lock_keys)
+
+
+def _evaluation_part(
+    home: Home, locks: Path, python: str, name: str, *, needed: bool
+) -> tuple[EnvironmentPart, ...]:
+    path = locks / "evaluation.txt"
+    if not needed and not path.exists():
+        return ()
+    lock = read_lock(path)
+    return (EnvironmentPart(home.folder / f"e{short_key(lock.text, python, name)}", lock),)
 
 
 def torch_folder(version: str, python: str) -> str:

@@ -161,7 +161,7 @@ def test_the_data_folder_can_be_named(stylus: Cli, folder: Path, tmp_path: Path)
 
 def test_every_command_is_offered_by_install_py() -> None:
     offered = set(commands.ENGINE_COMMANDS) | set(commands.OWN_COMMANDS)
-    parser_names = {"plan", "index", "search", "show", "edit", "bench", "serve", "doctor"}
+    parser_names = {"plan", "index", "search", "show", "edit", "bench", "train", "serve", "doctor"}
     assert parser_names <= offered
 
 
@@ -263,6 +263,7 @@ def test_no_flag_of_a_command_is_taken_for_a_setting() -> None:
         (["catalogue"], "are required: {sync,identify,refine,key}"),
         (["bench"], "are required: {selection,"),
         (["import"], "are required: {stylusdocs}"),
+        (["train"], "are required: {styleinject}"),
     ],
 )
 def test_what_is_missing_or_no_number_is_said(

@@ -35,6 +35,18 @@ def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Buil
     assert len(shop.plan(tests=False, torch=REUSED).path) == 2
 
 
+def test_the_packages_for_training_lie_behind_the_engines_and_are_kept(shop: BuildFolder) -> None:
+    with pytest.raises(SetupProblem):
+        shop.plan(evaluation=True)
+    plain = shop.plan()
+    (shop.locks / "evaluation.txt").write_text(lock_text({"pytest==1.0": "00"}))
+    wanted = shop.plan(evaluation=True, torch=OWN)
+    assert [part.folder.name[0] for part in wanted.parts][-2:] == ["t", "e"]
+    assert shop.plan().key == plain.key
+    assert shop.plan().parts == plain.parts
+    assert wanted.parts[-1].folder.name in shop.plan().keep
+
+
 def test_a_lock_for_other_pythons_is_refused(shop: BuildFolder) -> None:
     path = next(path for path in shop.locks.iterdir() if path.name != "test.txt")
     path.write_text(lock_text({}, pythons="3.8"))

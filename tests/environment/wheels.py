@@ -113,9 +113,11 @@ class BuildFolder:
         path.write_text(lock_text({f"pytest=={version}": digest}), encoding="utf-8")
         return path
 
-    def plan(self, tests: bool = False, torch: Torch = REUSED) -> Environment:
+    def plan(
+        self, tests: bool = False, torch: Torch = REUSED, *, evaluation: bool = False
+    ) -> Environment:
         """The environment of these locks."""
-        return plan_environment(self.home, self.locks, tests, torch)
+        return plan_environment(self.home, self.locks, tests, torch, evaluation=evaluation)
 
 
 def build_folder(folder: Path) -> BuildFolder:
