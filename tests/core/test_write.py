@@ -119,10 +119,30 @@ def test_an_unreadable_tag_takes_no_room_and_is_named() -> None:
     assert [note.code for note in written.notes] == ["unreadable_tag"]
 
 
-def test_a_schedule_of_the_users_takes_the_room_of_its_greatest_weight() -> None:
-    written = write_tags(sheet("a fox <lora:mine:0.2@0,1.5@0.5>", "fox"), BOTH)
-    assert written.prompt == "a fox <lora:mine:0.2@0,1.5@0.5>"
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "0.2@0,1.5@0.5",
+        "[0.2@0,1.5@0.5]",
+        "[0.2:1.5]",
+        "[1.5:0.2:0.4]",
+        "[1.5:0:8]:hr=0.2",
+        "1.5:lbw=OUTALL:start=3:stop=12",
+        "1.5@0,0@0.5:hr=1",
+        "1.5:step=2-9",
+    ],
+)
+def test_a_schedule_of_the_users_takes_the_room_of_its_greatest_weight(arguments: str) -> None:
+    prompt = f"a fox <lora:mine:{arguments}>"
+    written = write_tags(sheet(prompt, "fox"), BOTH)
+    assert written.prompt == prompt
     assert [note.code for note in written.notes] == ["no_room"]
+
+
+@pytest.mark.parametrize("arguments", ["[x:1]", "[1:]", "[1:2:3:4]", "[1:2", "[a@0,1@1]"])
+def test_a_schedule_that_is_none_is_named(arguments: str) -> None:
+    written = write_tags(sheet(f"a fox <lora:mine:{arguments}>", "fox"), BOTH)
+    assert [note.code for note in written.notes] == ["unreadable_tag"]
 
 
 def test_a_strength_of_zero_is_not_taken_for_the_cap() -> None:

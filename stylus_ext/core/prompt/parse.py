@@ -127,9 +127,14 @@ def number(text: str) -> float | None:
 _SCHEDULE = re.compile(r"\[?([^@,\[\]]+@[^@,\[\]]+(?:,[^@,\[\]]+@[^@,\[\]]+)*)\]?")
 
 
+_FROM_TO = re.compile(r"\A\[([^:@,\[\]]+):([^:@,\[\]]+)(?::[^:@,\[\]]+)?\]\Z")
+_COLON = re.compile(r":(?![^\[\]]*\])")  # not within brackets
+
+
 def weight_of(text: str) -> float | None:
-    """A number, or the greatest weight of a schedule such as `1@0,0@0.5` or `[1@0,0@0.5]`."""
-    schedule = _SCHEDULE.fullmatch(text.strip())
+    """A number, or the greatest weight of a schedule: `1@0,0@0.5`, `[1@0,0@0.5]`, `[1:0:0.5]`."""
+    text = _FROM_TO.sub(r"\1@0,\2@1", text.strip())
+    schedule = _SCHEDULE.fullmatch(text)
     if schedule is None:
         return number(text)
     points = [point.split("@") for point in schedule[1].split(",")]
@@ -140,7 +145,7 @@ def weight_of(text: str) -> float | None:
 
 def _read(token: Token) -> UserTag:
     kind, _, inside = _COMMENT.sub("", token.text[1:-1]).partition(":")
-    items = inside.split(":")
+    items = _COLON.split(inside) if "[" in inside else inside.split(":")
     # As the host reads them: an item with exactly one "=" is an argument by name, the first of the
     # others is the name.
     named = dict(item.split("=") for item in items if item.count("=") == 1)
