@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TABS = ("txt2img", "img2img")
 SLIDERS = ("max_adapters", "per_task", "strength")
 QUIET = ("max_adapters", "strength")
-DROPDOWNS = ("diversity", "family", "composer")
+DROPDOWNS = ("diversity", "family", "composer", "combination")
 
 
 @dataclass(frozen=True, slots=True)

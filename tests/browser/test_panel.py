@@ -28,6 +28,7 @@ CHANGED: dict[str, Any] = {
     "vary_inside_batch": True,
     "seed": 42,
     "family": "sdxl",
+    "combination": "switch",
 }
 ARRIVED = [True, "rules", 5, 2, 0.55, "all", False, True, 42, "sdxl", "", False]
 
@@ -44,7 +45,7 @@ def test_it_opens_and_nothing_complains(server: Running, browser: Browser, say: 
             panel.wait_ready()
             for name in ("preview", "max_adapters", "strength"):
                 assert panel.part(name).is_visible(), name
-            for name in ("per_task", "seed", "diversity", "family", "compare"):
+            for name in ("per_task", "seed", "diversity", "family", "combination", "compare"):
                 assert not panel.part(name).is_visible(), name
             here.picture(f"{server.gradio}-{tab}-quiet")
             panel.open_options()
@@ -78,8 +79,9 @@ def test_every_control_arrives(server: Running, browser: Browser, tab: str) -> N
         panel.set("family", "auto")
         eventually(lambda: "SD 1.5" in family.inner_text(), here.page)
         here.picture(f"{server.gradio}-{tab}-changed")
-    assert on["args"][:-1] == ARRIVED
-    assert on["args"][-1].endswith(f".{tab}")
+    assert on["args"][:12] == ARRIVED
+    assert on["args"][12].endswith(f".{tab}")
+    assert on["args"][13:] == ["switch"]
 
 
 def test_its_line_has_the_notes_of_the_last_picture(server: Running, browser: Browser) -> None:

@@ -64,6 +64,7 @@ def test_settings_styles_and_the_negative_prompt_make_it_stale(
             ("max_adapters", 1, 3),
             ("strength", 0.5, 1),
             ("diversity", "all", "varied"),
+            ("combination", "merge", "auto"),
         ):
             panel.set(name, changed)
             eventually(lambda: is_stale(panel), here.page)
