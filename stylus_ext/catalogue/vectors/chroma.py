@@ -229,7 +229,12 @@ class ChromaHome:
                     f"The vectors could not be {done} at {self._url}: {problem}. Check that the"
                     " Chroma server runs."
                 ) from problem
-            if isinstance(problem, OSError) or any(code in str(problem) for code in _NOT_DAMAGE):
+            refused = done == "written" and isinstance(problem, ValueError)
+            if (
+                refused
+                or isinstance(problem, OSError)
+                or any(code in str(problem) for code in _NOT_DAMAGE)
+            ):
                 raise StoreProblem(
                     f"The vectors in {self._folder} could not be {done}: {problem}"
                 ) from problem

@@ -20,7 +20,7 @@ from stylus_ext.catalogue.vectors.matrix import Row, Rows
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.entry import VIEWS, View
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
-from stylus_ext.core.ports import Matrix
+from stylus_ext.core.ports import Matrix, VectorItem
 from tests.vectors import WIDE, cache_of, chroma_of, clustered, item, made, unit, write_old_cache
 
 
@@ -314,6 +314,21 @@ def test_a_chroma_that_cannot_be_read_is_moved_aside_and_restored(
     assert again.mark == "seven"
     again.close()
     assert len(agree(tmp_path)) == 31
+
+
+def test_what_cannot_be_written_moves_nothing_aside(tmp_path: Path) -> None:
+    index = opened(tmp_path)
+    fill(index)
+    odd = VectorItem(AdapterKey("path", "\udcff/x"), "card", "sd15", "p")
+    for _ in range(2):
+        with pytest.raises(StoreProblem):
+            index.write([odd], unit("print-3"))
+        index.close()
+        index = opened(tmp_path)
+        assert not index.notes
+    assert not list(tmp_path.glob("chroma.set-aside-*"))
+    index.close()
+    assert len(agree(tmp_path)) == 30
 
 
 def test_with_both_lost_everything_is_made_anew_and_said(tmp_path: Path) -> None:

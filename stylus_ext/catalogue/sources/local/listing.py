@@ -88,6 +88,15 @@ def _visit_all(root: Path, walk: _Walk, real: set[str]) -> None:
     waiting = [str(root)]
     while waiting:
         folder = waiting.pop()
+        if _shown(folder) != folder:
+            walk.notes.append(
+                Note(
+                    "file_name",
+                    f"The folder {_shown(folder)} was skipped: its name is not valid text. Rename"
+                    " it.",
+                )
+            )
+            continue
         try:
             itself = str(Path(folder).resolve(strict=True))
             if itself in real:

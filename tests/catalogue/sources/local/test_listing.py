@@ -138,3 +138,20 @@ def test_links_to_nowhere_pipes_and_names_that_are_no_text_are_skipped_with_a_no
     assert set(listing.seen) == {"good"}
     assert listing.seen["good"].sidecars == ()
     assert sorted(note.code for note in listing.notes) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names exist on POSIX alone")
+def test_a_folder_whose_name_is_no_text_is_skipped_with_a_note(tmp_path: Path) -> None:
+    put(tmp_path / "good.safetensors")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfedir"))
+    try:
+        put(odd / "inside.safetensors")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    listing = list_folders([tmp_path, odd])
+    assert set(listing.seen) == {"good"}
+    assert [note.code for note in listing.notes] == ["file_name", "file_name"]
+    for note in listing.notes:
+        note.text.encode("utf-8")
+    for folder in (*listing.folders, *listing.unread):
+        folder.encode("utf-8")
