@@ -1,18 +1,37 @@
-"""Files that are replaced in one step: readers see the old content or the new one."""
+"""Files that are replaced in one step: readers see the old content or the new one; and users'
+files, of which only regular ones are opened.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 FILE_S = 3.0
 FOLDER_S = 30.0
 """How long to retry on Windows, where virus scanners keep fresh files open."""
 _AGAIN_S = 0.02
+
+
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading; an `OSError` for anything else, such as a pipe, which would
+    wait for ever.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    if not follow_links:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path, flags)
+    if stat.S_ISREG(os.fstat(handle).st_mode):
+        return os.fdopen(handle, "rb")
+    os.close(handle)
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
 
 
 def write_file(

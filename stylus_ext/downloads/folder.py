@@ -15,6 +15,7 @@ from filelock import lock_descriptor
 
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.file_names import safe_file_stem
+from stylus_ext.core.files import open_regular
 from stylus_ext.downloads.part import PREFIX
 from stylus_ext.net.waiting import pause
 
@@ -214,7 +215,7 @@ def sha256_of(path: Path, check: Check) -> str:
     """Return the SHA256 of a file; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 check()

@@ -13,7 +13,7 @@ from pathlib import Path
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.errors import Cancelled, StoreProblem, StylusError
 from stylus_ext.core.fetching import version_of
-from stylus_ext.core.files import replace_file
+from stylus_ext.core.files import open_regular, replace_file
 from stylus_ext.downloads.part import PREFIX
 from stylus_ext.net.thumbnails import RemotePictures
 from stylus_ext.net.values import NotJson, digest, identity, parsed, table
@@ -117,7 +117,7 @@ def _create(path: Path, text: str) -> None:
 
 def _read(path: Path) -> Mapping[str, object]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_LARGEST + 1)
         return table(parsed(data)) if len(data) <= _LARGEST else {}
     except (OSError, NotJson):

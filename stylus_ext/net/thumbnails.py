@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
-from stylus_ext.core.files import write_file
+from stylus_ext.core.files import open_regular, write_file
 from stylus_ext.net.client import Http
 from stylus_ext.net.keys import origin_of, safe_url
 from stylus_ext.net.waiting import Check, TimeLimits, no_check
@@ -123,7 +123,7 @@ class Thumbnails:
 
     def of_file(self, path: Path) -> bytes:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 data = file.read(self.largest + 1)
         except OSError as error:
             raise NotAPicture(

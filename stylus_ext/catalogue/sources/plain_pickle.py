@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.files import open_regular
 
 RECORD_CLASSES = frozenset(
     {
@@ -60,7 +61,7 @@ def records(path: Path) -> Iterator[Record]:
     """Yields each record as soon as it is complete; raises `NotPlain` for other content."""
     try:
         with (
-            path.open("rb") as file,
+            open_regular(path) as file,
             _MappedFile(file.fileno(), 0, access=mmap.ACCESS_READ) as source,
         ):
             yield from _Unpickler(source, path.name).run()

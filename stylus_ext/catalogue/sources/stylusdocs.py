@@ -17,6 +17,7 @@ from stylus_ext.catalogue.sources.plain_pickle import records
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.file_names import safe_file_stem
+from stylus_ext.core.files import open_regular
 from stylus_ext.core.importing import Published, PublishedText, PublishedVectors
 
 logger = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ class StylusDocs:
         if not path.is_file():
             return None
         try:
-            held = np.load(path, mmap_mode="r", allow_pickle=False)
+            held = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, OSError, EOFError) as problem:
             raise InvalidInput(
                 f"{path} is not a matrix of numbers ({problem}). Move it away to import without"
@@ -214,7 +215,8 @@ class StylusDocs:
         if model is None:
             return None
         try:
-            with (self._folder / TEXTS / f"{model}.txt").open("rb") as file:
+            path = self._folder / TEXTS / f"{model}.txt"
+            with open_regular(path, follow_links=False) as file:
                 return parse_answer(file.read(_MAX_ANSWER_LENGTH).decode("utf-8", "replace"))
         except FileNotFoundError:
             return None

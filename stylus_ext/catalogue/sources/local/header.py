@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeGuard
 
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.files import open_regular
 from stylus_ext.net.values import NotJson, parsed
 
 MAX_HEADER = 64 * 1024 * 1024
@@ -46,7 +47,7 @@ class Header:
 
 def read_header(path: Path) -> Header:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read(file, path.name)
     except (OSError, ValueError) as error:
         raise _unreadable(path.name, error) from error

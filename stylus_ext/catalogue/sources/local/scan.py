@@ -40,6 +40,7 @@ from stylus_ext.core import adapter_type as types
 from stylus_ext.core.card import AUTO_V3, AdapterCard, AdapterKey, Digests, LocalFile
 from stylus_ext.core.errors import Note, Unavailable
 from stylus_ext.core.family import UNKNOWN
+from stylus_ext.core.files import open_regular
 from stylus_ext.core.ports import Progress, Sighting
 
 logger = logging.getLogger(__name__)
@@ -312,7 +313,7 @@ def digests_of(path: Path, progress: Progress) -> Digests:
     whole, tensors = hashlib.sha256(), hashlib.sha256()
     try:
         before = path.stat()
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             beginning = file.read(start)
             whole.update(beginning)
             done = len(beginning)

@@ -11,6 +11,7 @@ from stylus_ext.catalogue.sources.common import https_url
 from stylus_ext.catalogue.sources.local.facts import StatedFacts, merge_facts
 from stylus_ext.core.card import Example
 from stylus_ext.core.errors import Note
+from stylus_ext.core.files import open_regular
 from stylus_ext.net.values import (
     NotJson,
     auto_v3,
@@ -278,7 +279,7 @@ def read_sidecars(
 
 
 def _read(path: Path, suffix: str, subject: Subject) -> StatedFacts:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         data = file.read(_MAX_SIZE + 1)
     if len(data) > _MAX_SIZE:
         raise NotJson("it is too large")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.files import open_regular
 from stylus_ext.core.prompt.parse import NETWORK, UserTag, tokenise, user_tags
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp"})
@@ -36,7 +37,7 @@ def read_infotext(path: Path) -> str:
 
     Raises `InvalidInput` for an unreadable picture, and `OSError` for a file that cannot be opened.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(12)
         try:
             if start.startswith(_PNG):

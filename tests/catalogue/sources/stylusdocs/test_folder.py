@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,26 @@ def test_broken_matrices_are_named(tmp_path: Path, broken: bytes | str | None) -
         np.save(path, np.array(["a"]) if broken == "text" else np.zeros(4))
     with pytest.raises(InvalidInput):
         stylusdocs_in(tmp_path).vectors()
+
+
+def test_an_archive_in_place_of_the_matrix_is_refused(tmp_path: Path) -> None:
+    publish(tmp_path, [adapter(1)])
+    archive = io.BytesIO()
+    np.savez(archive, x=np.zeros((1, 3072), dtype=np.float32))
+    (tmp_path / "cache" / "sd_embeddings.npy").write_bytes(archive.getvalue())
+    with pytest.raises(InvalidInput):
+        stylusdocs_in(tmp_path).vectors()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes in folders exist on POSIX alone")
+def test_links_and_pipes_among_the_texts_are_passed_over(tmp_path: Path) -> None:
+    publish(tmp_path, [adapter(1), adapter(2), adapter(3)], texts={3: "- Filed."})
+    secret = tmp_path / "elsewhere.txt"
+    secret.write_text("- A secret.", "utf-8")
+    (tmp_path / "cache" / "ultra_model" / "1.txt").symlink_to(secret)
+    os.mkfifo(tmp_path / "cache" / "ultra_model" / "2.txt")
+    texts = [record.text for record in stylusdocs_in(tmp_path).records()]
+    assert [text.text if text else None for text in texts] == [None, None, "Filed."]
 
 
 def test_another_file_has_another_fingerprint(tmp_path: Path) -> None:
