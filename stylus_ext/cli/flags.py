@@ -79,7 +79,9 @@ def payload_of(*names: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
 
 def absolute_paths(folders: Iterable[str]) -> list[str]:
     """Make paths absolute: the engine has another working directory."""
-    return [str(Path(folder).expanduser().absolute()) for folder in folders]
+    return [
+        str(Path(folder).expanduser().absolute()) if folder.strip() else "" for folder in folders
+    ]
 
 
 def name_choices(commands: Any) -> None:

@@ -46,6 +46,8 @@ PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's output
 
 def checked_folder(folder: str, wanted: str = LORA_FOLDER) -> Path:
     """The absolute path of an existing folder; `wanted` describes it in the error message."""
+    if not folder.strip():
+        raise InvalidInput(f"A folder has an empty name. Name {wanted}.")
     path = Path(folder).expanduser()
     if not path.is_dir():
         raise InvalidInput(f"There is no folder {path}. Name {wanted}.")

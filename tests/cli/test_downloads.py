@@ -212,6 +212,21 @@ def test_a_folder_has_to_be_named_and_to_be_there(ready: Cli, tmp_path: Path) ->
     assert "has no adapter" in ready("fetch", "civitai:5", "--lora-dir", str(tmp_path)).err
 
 
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_folder_name_is_not_the_current_folder(
+    ready: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ("fetch", "civitai:11", "--lora-dir", empty),
+        ("index", empty),
+        ("index", "--learn", empty),
+        ("plan", "x", "--lora-dir", empty),
+    ):
+        assert ready(*command).code == 1, command
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_was_fetched_is_deleted_only_when_asked_and_long_unused(
     ready: Cli, folder: Path, loras: Path
 ) -> None:
