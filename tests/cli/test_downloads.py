@@ -216,7 +216,9 @@ def test_a_folder_has_to_be_named_and_to_be_there(ready: Cli, tmp_path: Path) ->
 def test_an_empty_folder_name_is_not_the_current_folder(
     ready: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     for command in (
         ("fetch", "civitai:11", "--lora-dir", empty),
         ("index", empty),
@@ -224,7 +226,7 @@ def test_an_empty_folder_name_is_not_the_current_folder(
         ("plan", "x", "--lora-dir", empty),
     ):
         assert ready(*command).code == 1, command
-    assert list(tmp_path.iterdir()) == []
+    assert list(here.iterdir()) == []
 
 
 def test_what_was_fetched_is_deleted_only_when_asked_and_long_unused(
