@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from stylus_ext import __version__
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
 from stylus_ext.net.keys import Key, is_private, origin_of, safe_url, split
-from stylus_ext.net.values import NotJson, parsed
+from stylus_ext.net.values import NotJson, error_in, parsed
 from stylus_ext.net.waiting import (
     Check,
     Pace,
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 AGENT = f"sd-webui-stylus/{__version__}"
 _MOST_VALUES = 10_000_000
-_LONGEST_MESSAGE = 200
 _LARGEST_ERROR_BODY = 64 * 1024
 _T = TypeVar("_T")
 
@@ -341,7 +339,7 @@ class Http:
                 data += piece
                 if len(data) > _LARGEST_ERROR_BODY:
                     break
-        body, message = error_of(bytes(data))
+        body, message = error_in(bytes(data), _MOST_VALUES)
         if self._key is not None:  # a server may repeat what it was sent
             message = message.replace(self._key.secret, "(a key)")
         raise HttpRefusal(
@@ -352,21 +350,6 @@ class Http:
             retry_after(response.headers.get("retry-after", "")),
             response.headers.get("x-error-code", "")[:80],
         )
-
-
-def error_of(data: bytes) -> tuple[object, str]:
-    """The JSON of an error response and the message in it; None and "" for anything else."""
-    try:
-        body = parsed(data, _MOST_VALUES)
-    except NotJson:
-        return None, ""
-    if not isinstance(body, dict):
-        return body, ""
-    error = body.get("error")
-    candidates = (body.get("message"), error.get("message") if isinstance(error, dict) else error)
-    message = next((text for text in candidates if isinstance(text, str) and text.strip()), "")
-    clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", message).split())
-    return body, clean[:_LONGEST_MESSAGE].rstrip(".")
 
 
 def _json_of(data: bytes, response: httpx.Response) -> object:

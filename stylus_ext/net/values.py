@@ -12,6 +12,7 @@ from stylus_ext.core.errors import InvalidInput
 
 LONGEST_NAME = 255
 LONGEST_TEXT = 20_000
+_LONGEST_MESSAGE = 200
 _MOST_WORDS = 200
 _LARGEST_ID = 2**53
 
@@ -151,3 +152,18 @@ def _whole(digits: str) -> int:
     if len(digits) > _LONGEST_NUMBER:
         raise ValueError("too many digits")
     return int(digits)
+
+
+def error_in(data: bytes, most: int) -> tuple[object, str]:
+    """The JSON of an error response and the message in it; None and "" for anything else."""
+    try:
+        body = parsed(data, most)
+    except NotJson:
+        return None, ""
+    if not isinstance(body, dict):
+        return body, ""
+    error = body.get("error")
+    candidates = (body.get("message"), error.get("message") if isinstance(error, dict) else error)
+    message = next((text for text in candidates if isinstance(text, str) and text.strip()), "")
+    clean = " ".join(re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", message).split())
+    return body, clean[:_LONGEST_MESSAGE].rstrip(".")

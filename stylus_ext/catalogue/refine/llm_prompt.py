@@ -18,6 +18,7 @@ from stylus_ext.core.entry import KINDS
 from stylus_ext.core.errors import Cancelled, StylusError
 from stylus_ext.core.refining import Check
 from stylus_ext.llm import LlmAnswer
+from stylus_ext.llm.injection_guard import is_instruction, without_instructions
 from stylus_ext.llm.schema import Flag, Number, Text, shortened
 from stylus_ext.net.thumbnails import RemotePictures, Thumbnails
 
@@ -137,20 +138,28 @@ def user_text(card: AdapterCard, picture_prompts: Sequence[str], fence: str = ""
     fence = fence or secrets.token_hex(6)
     others = [example for example in card.examples if example.prompt not in set(picture_prompts)]
     lines = [
-        f"Title: {card.name}",
-        f"Base model: {card.base_model}",
-        f"Tags: {', '.join(card.tags)}"[:_MAX_WORDS],
-        f"Trigger words: {'; '.join(card.triggers)}"[:_MAX_WORDS],
-        "Description: " + " ".join(plain_lines(card.text))[:_MAX_CARD_TEXT],
+        f"Title: {without_instructions(card.name) or 'unknown'}",
+        f"Base model: {without_instructions(card.base_model)}",
+        f"Tags: {_listed(card.tags, ', ')}",
+        f"Trigger words: {_listed(card.triggers, '; ')}",
+        "Description: " + without_instructions("\n".join(plain_lines(card.text))[:_MAX_CARD_TEXT]),
     ]
     for example in others[:_MAX_PROMPTS]:
         used = "" if example.weight is None else f" (used at {example.weight:g})"
-        lines.append(f"Example prompt{used}: {example.prompt[:_MAX_PROMPT]}")
+        lines.append(f"Example prompt{used}: {_prompt(example.prompt)}")
     for number, prompt in enumerate(picture_prompts, 1):
-        lines.append(f"Prompt of picture {number}: {prompt[:_MAX_PROMPT] or 'unknown'}")
+        lines.append(f"Prompt of picture {number}: {_prompt(prompt) or 'unknown'}")
     text = "\n".join(re.sub(r"\s+", " ", line) for line in lines).replace(fence, "")
     pictures = f" and {len(picture_prompts)} pictures" if picture_prompts else ""
     return f"The card{pictures} of one adapter:\n<<<{fence}\n{text}\n{fence}>>>\nDescribe it."
+
+
+def _listed(words: Sequence[str], separator: str) -> str:
+    return separator.join(word for word in words if not is_instruction(word))[:_MAX_WORDS]
+
+
+def _prompt(text: str) -> str:
+    return without_instructions(text[:_MAX_PROMPT])
 
 
 def estimate_letters(card: AdapterCard) -> int:

@@ -156,6 +156,9 @@ class LlmComposer:
         if not choice.tasks:
             return _by_rules(query, candidates, "its answer named no part of the prompt.")
         composition = ChoiceState.of(query, candidates, choice).finish()
+        if choice.names_adapters and not choice.picks.keys() & {p.key for p in composition.picks}:
+            rules = _by_rules(query, candidates, "none of its choices can be used.")
+            return replace(rules, notes=(*rules.notes, *choice.notes()))
         counts = len(composition.tasks), len(composition.picks), len(cards.candidates)
         logger.info("%s: %d tasks, %d picks of %d cards.", self._client.endpoint.model, *counts)
         return composition

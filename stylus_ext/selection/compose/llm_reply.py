@@ -109,6 +109,13 @@ class Choice:
     pruned: dict[AdapterKey, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     """Parts of the answer that could not be used."""
+    unknown: int = 0
+    """How many adapters it chose that it was not shown."""
+
+    @property
+    def names_adapters(self) -> bool:
+        """Whether it chose any adapter, known or not. To choose none is an answer."""
+        return bool(self.picks) or self.unknown > 0
 
     def notes(self) -> tuple[Note, ...]:
         problems = list(dict.fromkeys(self.problems))
@@ -172,6 +179,7 @@ def _read_rows(
     for row in rows[:_MAX_CHOICES]:
         candidate = shown.numbered(row.number)
         if candidate is None:
+            choice.unknown += 1
             choice.problems.append("The model chose an adapter that it was not shown.")
         else:
             found.append((candidate.key, safe_reason(row.reason, _REASON_LENGTH)))

@@ -131,6 +131,23 @@ def test_what_the_model_chooses_twice_or_out_of_the_air_is_dropped_with_a_note(r
     assert "Copper Train" in composition.notes[1].text
 
 
+def test_if_nothing_that_it_chose_can_be_used_the_rules_compose(room: Salon) -> None:
+    query, candidates = room.question(SCENE)
+    by_rules = names(RuleComposer().compose(query, candidates))
+    assert by_rules
+    room.server.always = picks(copper_train=["Nobody"], teapot=["No one else"])
+    composition = room.compose(SCENE)
+    assert names(composition) == by_rules
+    assert codes(composition) == ["chat_failed", "chat_dropped"]
+
+
+def test_to_choose_nothing_is_an_answer(room: Salon) -> None:
+    room.server.always = picks(copper_train=[], teapot=[])
+    composition = room.compose(SCENE)
+    assert names(composition) == []
+    assert "chat_failed" not in codes(composition)
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
