@@ -15,6 +15,7 @@ window.stylus.files.push({
     "triggers",
     "use_history",
     "similar",
+    "adapter_types",
   ],
   start(stylus) {
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
@@ -137,11 +138,12 @@ window.stylus.files.push({
     function facts(entry) {
       /** @type {[string, unknown][]} */
       const all = [
+        ["type", stylus.typeName(entry)],
         ["version", entry.version],
         ["creator", entry.creator],
         ["family", entry.family],
         ["baseModel", entry.base_model],
-        ["tag", entry.stem && `<lora:${entry.stem}:${entry.weight ?? 1}>`],
+        ["tag", stylus.writtenAs(entry)],
         ["size", stylus.formatSize(entry.size)],
         ["source", entry.source],
         ["describedBy", entry.described_by],

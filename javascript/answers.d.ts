@@ -41,7 +41,13 @@ interface PictureCard {
   kind?: string;
 }
 
-interface Entry extends PictureCard {
+interface TypedCard {
+  type?: "lora" | "embedding" | "hypernetwork";
+  /** An embedding for the negative prompt. */
+  negative?: boolean;
+}
+
+interface Entry extends PictureCard, TypedCard {
   name: string;
   family: string;
   family_name?: string;
@@ -99,6 +105,7 @@ interface UseHistory {
 interface BrowseCounts {
   families: { family: string; name: string; entries: number }[];
   kinds: Record<string, number>;
+  types: Record<string, number>;
   states: Record<string, number>;
   on_disk: number;
   bare: number;
@@ -222,7 +229,7 @@ interface EngineStatus {
 
 /* ---- The panel ---- */
 
-interface PlanCard extends PictureCard {
+interface PlanCard extends PictureCard, TypedCard {
   family_name?: string;
   link?: string;
   state?: AdapterState;

@@ -19,6 +19,7 @@ window.stylus.files.push({
     "multi_select",
     "picture_consent",
     "adapter",
+    "adapter_types",
   ],
   start(stylus) {
     const { addTexts, text, el, fill, button, field, select, call, attempt, say } = stylus;
@@ -98,6 +99,7 @@ window.stylus.files.push({
       const groups = {
         family: stylus.chipGroup("family", text("family"), () => listFromTop()),
         kind: stylus.chipGroup("kind", text("kind"), () => listFromTop()),
+        type: stylus.chipGroup("type", text("type"), () => listFromTop()),
         state: stylus.chipGroup("state", text("state"), () => listFromTop()),
         bare: stylus.chipGroup("bare", text("bare"), () => listFromTop()),
         refined: stylus.chipGroup("refined", text("refined"), () => listFromTop()),
@@ -254,6 +256,11 @@ window.stylus.files.push({
             count,
           })),
         );
+        groups.type.show(
+          Object.entries(counts.types)
+            .filter(([type]) => type !== "lora")
+            .map(([type, count]) => ({ value: type, title: text(`type_${type}`), count })),
+        );
         groups.state.show(
           ["always", "never"].map((state) => ({
             value: state,
@@ -318,7 +325,9 @@ window.stylus.files.push({
           el(
             "span",
             { class: "stylus-subline" },
-            `${entry.family_name || entry.family} · ${entry.kind}`,
+            [entry.family_name || entry.family, entry.kind, stylus.typeName(entry)]
+              .filter(Boolean)
+              .join(" · "),
           ),
         ),
       );

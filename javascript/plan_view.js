@@ -5,7 +5,7 @@
 window.stylus ??= { files: [] };
 window.stylus.files.push({
   name: "plan_view",
-  needs: ["core", "pictures", "menus", "choices"],
+  needs: ["core", "pictures", "menus", "choices", "adapter_types"],
   start(stylus) {
     const { addTexts, text, el } = stylus;
 
@@ -177,6 +177,7 @@ window.stylus.files.push({
         ["detailReason", reason],
         ["detailModel", card?.family_name],
         ["detailKind", kind],
+        ["type", stylus.typeName(card)],
         ["detailTriggers", triggers.join(", ")],
         ["detailFile", stem],
       ];
@@ -239,6 +240,7 @@ window.stylus.files.push({
       ]);
       const where = describePlace(pick);
       const badges = [
+        stylus.typeName(pick.card),
         kept && text("kept"),
         pick.card?.state === "always" ? text("stateAlways") : pick.pinned && text("pinned"),
       ];

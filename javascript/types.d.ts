@@ -95,6 +95,10 @@ interface Stylus {
   // placeholders.js
   drawPlaceholder(kind?: string): Element;
 
+  // adapter_types.js
+  typeName(card: TypedCard | null | undefined): string;
+  writtenAs(entry: EntryDetails): string;
+
   // menus.js
   menuButton(label: string, focus: string, groups: () => MenuGroup[]): HTMLElement;
   askFirst(place: HTMLElement, question: string, label: string, act: () => unknown): void;

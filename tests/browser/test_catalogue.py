@@ -4,12 +4,16 @@ the engine's store has.
 
 from __future__ import annotations
 
+import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stylus_ext.engine.jobs import FINISHED
 from tests.browser.chromium import Browser, eventually, visit
 from tests.browser.hostile import HOSTILE
 from tests.browser.own_tab import Desk, OwnTab, own_tab, png
+from tests.embedding_files import write_embedding
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
@@ -432,6 +436,43 @@ def test_a_card_that_shows_the_same_stays_when_the_list_is_read_again(
         assert tab.page.evaluate("window.before.slice(1).every((card) => card.isConnected)")
         assert tab.page.evaluate("document.activeElement === window.before[1]")
         planner.page_asks("edit", {"key": changed, "favourite": False})
+
+
+def test_the_type_is_filtered_and_shown(planner: Desk, browser: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "embeddings"
+    write_embedding(folder / "EasyNegative.safetensors", seed=5)
+    _read_embeddings(planner, folder)
+    try:
+        with own_tab(planner, browser) as (tab, here):
+            tab.press_chip("type", "embedding")
+            eventually(lambda: tab.names() == ["EasyNegative"], tab.page)
+            card = tab.page.locator("#stylus_cards .stylus-subline")
+            assert card.inner_text().endswith("negative embedding")
+            tab.page.locator("#stylus_cards .stylus-open").click()
+            facts = tab.page.locator("#stylus_detail .stylus-facts")
+            facts.wait_for(state="visible")
+            stated = dict(
+                zip(
+                    facts.locator("dt").all_inner_texts(),
+                    facts.locator("dd").all_inner_texts(),
+                    strict=True,
+                )
+            )
+            assert "negative embedding" in stated.values()
+            assert "EasyNegative" in stated.values()  # as it is written into a prompt
+            here.picture(f"{planner.server.gradio}-embedding")
+    finally:
+        (folder / "EasyNegative.safetensors").unlink()
+        _read_embeddings(planner, folder)
+
+
+def _read_embeddings(planner: Desk, folder: Path) -> None:
+    payload = {"embedding_dirs": [str(folder)], "hash": False}
+    job = planner.link.call("POST", "/v1/jobs/index", payload)
+    while job["state"] not in FINISHED:
+        time.sleep(0.05)
+        job = planner.link.call("GET", f"/v1/jobs/{job['id']}")
+    assert job["state"] == "done", job
 
 
 def test_hostile_cards_are_text(planner: Desk, browser: Browser) -> None:
