@@ -15,8 +15,10 @@ from stylus_ext.cli.flags import (
     absolute_paths,
     add_flags,
     add_number,
+    add_other_folders,
     add_switch,
     name_choices,
+    other_folders,
     payload_of,
 )
 from stylus_ext.cli.operations import CarryOut, Command, add_command
@@ -118,12 +120,14 @@ def _identify_flags(parser: ArgumentParser) -> None:
         metavar="DIR",
         help="folders of LoRAs; files are hashed and the hashes sent",
     )
+    add_other_folders(parser)
     add_flags(parser, again="ask again about files unknown to Civitai in the last 30 days")
 
 
 def _identify_payload(arguments: Namespace) -> dict[str, Any]:
     return {
         "lora_dirs": absolute_paths(arguments.folders),
+        **other_folders(arguments),
         "again": arguments.again,
     }
 

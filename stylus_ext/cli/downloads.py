@@ -6,7 +6,15 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from stylus_ext.cli.flags import absolute_paths, add_flags, add_folders, add_number, payload_of
+from stylus_ext.cli.flags import (
+    absolute_paths,
+    add_flags,
+    add_folders,
+    add_number,
+    add_other_folders,
+    other_folders,
+    payload_of,
+)
 from stylus_ext.cli.operations import CarryOut, Command, add_command
 from stylus_ext.cli.rendering import notes_lines
 from stylus_ext.cli.session import Session
@@ -46,12 +54,14 @@ def _flags(parser: ArgumentParser) -> None:
         "--lora-dir",
         "the folder to fetch into; given again, further folders of the same WebUI",
     )
+    add_other_folders(parser)
     add_flags(parser, dry_run="only list what would be fetched; nothing is sent")
 
 
 def _payload(arguments: Namespace) -> dict[str, Any]:
     names = payload_of("keys", "dry_run")
-    return {**names(arguments), "lora_dirs": absolute_paths(arguments.lora_dir)}
+    folders = {"lora_dirs": absolute_paths(arguments.lora_dir), **other_folders(arguments)}
+    return {**names(arguments), **folders}
 
 
 def fetch_lines(answer: Mapping[str, Any]) -> Iterator[str]:

@@ -58,6 +58,20 @@ def add_folders(parser: argparse.ArgumentParser, flag: str, text: str) -> None:
     parser.add_argument(flag, action="append", default=[], metavar="DIR", help=text)
 
 
+OTHER_FOLDERS = ("embedding_dirs", "hypernetwork_dirs")
+
+
+def add_other_folders(parser: argparse.ArgumentParser) -> None:
+    add_folders(parser, "--embedding-dir", "a folder of embeddings; may be repeated")
+    add_folders(parser, "--hypernetwork-dir", "a folder of hypernetworks; may be repeated")
+
+
+def other_folders(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """The folders of these flags as fields of a request."""
+    found = {name: absolute_paths(getattr(arguments, name[:-1])) for name in OTHER_FOLDERS}
+    return {name: folders for name, folders in found.items() if folders}
+
+
 def add_switch(parser: argparse.ArgumentParser, flag: str, text: str, *, default: bool) -> None:
     """Add a flag that also has a --no- form."""
     ending = "on" if default else "off"

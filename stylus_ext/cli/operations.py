@@ -17,11 +17,14 @@ from stylus_ext.cli.flags import (
     add_flags,
     add_folders,
     add_number,
+    add_other_folders,
     add_settings,
     add_switch,
+    other_folders,
     payload_of,
     settings_of,
 )
+from stylus_ext.core.adapter_type import ADAPTER_TYPES
 from stylus_ext.core.entry import KINDS, STATES
 from stylus_ext.engine.requests import REACHES
 
@@ -90,6 +93,7 @@ def _plan_flags(parser: ArgumentParser) -> None:
         "--negative", default="", metavar="TEXT", help="the negative prompt: a veto"
     )
     add_folders(parser, "--lora-dir", "a folder of LoRAs; may be repeated")
+    add_other_folders(parser)
     add_number(parser, "--batches", "number of batches; each gets another combination", 1)
     add_number(parser, "--batch-size", "pictures in a batch", 1)
     add_number(parser, "--seed", "image seed of the first picture", 0)
@@ -119,6 +123,7 @@ def _plan_payload(arguments: Namespace) -> dict[str, Any]:
         "batches": arguments.batches,
         "batch_size": arguments.batch_size,
         "lora_dirs": absolute_paths(arguments.lora_dir),
+        **other_folders(arguments),
         "reach": arguments.reach,
         "downloads": arguments.fetch,
         "settings": settings_of(arguments, PLAN_SECTIONS),
@@ -128,16 +133,22 @@ def _plan_payload(arguments: Namespace) -> dict[str, Any]:
 def _index_flags(parser: ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", metavar="DIR", help="folders of LoRAs")
     add_folders(parser, "--lora-dir", "the same")
+    add_other_folders(parser)
     add_folders(parser, "--learn", "learn from your own pictures in this folder; may be repeated")
     add_switch(parser, "--hash", "hash files without a SHA256 in a sidecar", default=True)
 
 
 def _index_payload(arguments: Namespace) -> dict[str, Any]:
     folders = absolute_paths([*arguments.folders, *arguments.lora_dir])
-    return {"lora_dirs": folders, "learn": absolute_paths(arguments.learn), "hash": arguments.hash}
+    return {
+        "lora_dirs": folders,
+        **other_folders(arguments),
+        "learn": absolute_paths(arguments.learn),
+        "hash": arguments.hash,
+    }
 
 
-_SEARCH = ("text", "family", "kind", "state", "on_disk", "offset", "limit")
+_SEARCH = ("text", "family", "kind", "type", "state", "on_disk", "offset", "limit")
 
 
 def _search_flags(parser: ArgumentParser) -> None:
@@ -154,6 +165,7 @@ def _search_flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--kind", choices=KINDS, metavar="KIND", help=f"only this kind: {', '.join(KINDS)}"
     )
+    parser.add_argument("--type", choices=ADAPTER_TYPES, help="only this type")
     parser.add_argument("--state", choices=STATES, help="only this state")
     parser.add_argument(
         "--on-disk", action=BooleanFlag, default=None, help="only files on disk, or only others"

@@ -148,6 +148,7 @@ def entry_lines(answer: Mapping[str, Any]) -> Iterator[str]:
         ("key", entry["key"]),
         ("also known as", ", ".join(entry["equivalents"])),
         ("name in the file", entry["alias"]),
+        ("type", f"{'negative ' if entry['negative'] else ''}{entry['type']}"),
         ("kind", ", ".join([entry["kind"], *entry["flags"]])),
         ("family", f"{entry['family']} ({entry['base_model'] or 'the source does not say'})"),
         ("state", entry["state"]),

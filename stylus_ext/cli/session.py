@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from stylus_ext.cli.flags import OTHER_FOLDERS
 from stylus_ext.core.errors import (
     Cancelled,
     EngineGone,
@@ -117,13 +118,11 @@ class EngineSession:
         try:
             if OPERATIONS[name].long:
                 return self._follow(self._link.call("POST", f"/v1/jobs/{name}", payload))
-            if payload.get(
-                "lora_dirs"
-            ):  # reading a folder may take long; afterwards the plan finds nothing new in it
+            names = ("lora_dirs", *OTHER_FOLDERS)
+            folders = {name: payload[name] for name in names if payload.get(name)}
+            if folders:  # reading may take long; afterwards the plan finds nothing new in them
                 read = self._follow(
-                    self._link.call(
-                        "POST", "/v1/jobs/index", {"lora_dirs": payload["lora_dirs"], "hash": False}
-                    )
+                    self._link.call("POST", "/v1/jobs/index", {**folders, "hash": False})
                 )
                 answer = self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S)
                 return _with_notes(answer, read["notes"])

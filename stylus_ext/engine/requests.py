@@ -32,6 +32,7 @@ from stylus_ext.selection.plan import MOST_BATCHES, MOST_CHARACTERS
 
 OwnTag = Annotated[str, Longest(200)]
 MOST_OWN_TAGS = 50
+AdapterType = Literal["lora", "embedding", "hypernetwork"]
 REACHES = ("auto", "disk", "catalogue")
 
 
@@ -167,7 +168,7 @@ class ListedFileInput(InputPart):
     sha256: Name = ""
     auto_v3: Name = ""
     family: Name = ""
-    type: Literal["lora", "embedding", "hypernetwork"] = "lora"
+    type: AdapterType = "lora"
 
 
 class InventoryInput(OperationInput):
@@ -185,6 +186,7 @@ class SearchInput(OperationInput):
     text: SearchText = ""
     family: Name | None = None
     kind: Kind | None = None
+    type: AdapterType | None = None
     state: State | None = None
     on_disk: bool | None = None
     offset: Whole = Field(default=0, ge=0, le=10_000_000)
@@ -196,7 +198,6 @@ class BrowseInput(SearchInput):
     bare: bool | None = None
     favourite: bool | None = None
     used: bool | None = None
-    type: Literal["lora", "embedding", "hypernetwork"] | None = None
     order: Order = "name"
     counts: bool = False
     limit: Whole = Field(default=40, ge=1, le=200)

@@ -161,7 +161,7 @@ def index(
 
 
 def search(catalogue: Catalogue, request: SearchInput) -> dict[str, Any]:
-    keep = Filter(request.family, request.kind, request.state, request.on_disk)
+    keep = Filter(request.family, request.kind, request.state, request.on_disk, type=request.type)
     page = catalogue.store.search(request.text, keep, request.offset, request.limit)
     return {
         "total": page.total,
