@@ -95,7 +95,7 @@ def _task_lines(
 
 def _weight(pick: Mapping[str, Any], prompt: str) -> str:
     """The weight in the first prompt, where the weights of several picks are lowered."""
-    written = re.search(re.escape(f"<lora:{pick['stem']}:") + r"([^>]+)>", prompt)
+    written = re.search(r"<\w+:" + re.escape(f"{pick['stem']}:") + r"([^>]+)>", prompt)
     alone = f"{pick['weight']:g}"
     if written is None or written[1] == alone:
         return f"weight {alone}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 LORA, EMBEDDING, HYPERNETWORK = "lora", "embedding", "hypernetwork"
 ADAPTER_TYPES = (LORA, EMBEDDING, HYPERNETWORK)
 TYPE_NAMES = {LORA: "LoRA", EMBEDDING: "embedding", HYPERNETWORK: "hypernetwork"}
+"""Each has folders of its own. StyleInject files lie among the LoRAs: their format tells them."""
 
 OtherFolders = Mapping[str, Sequence[str]]
 """The folders of adapters that are no LoRAs, by type."""

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.weight_formats import STYLEINJECT
 
 Kind = Literal[
     "style",
@@ -164,6 +165,11 @@ class Entry:
         """Formats of the weights in its files, or as the source states them; empty if unknown."""
         read = [file.formats for file in self.files if file.formats is not None]
         return frozenset().union(*read) if read else frozenset(self.card.formats)
+
+    @property
+    def type(self) -> str:
+        """The type by which it is written into a prompt."""
+        return STYLEINJECT if STYLEINJECT in self.formats else self.card.type
 
     @property
     def stem(self) -> str | None:

@@ -16,16 +16,19 @@ from stylus_ext.core.errors import Note
 from stylus_ext.core.prompt.insert import insert
 from stylus_ext.core.prompt.parse import COMMENT, TEXT, Prompt, UserTag, parse_prompt, weight_of
 from stylus_ext.core.settings import Settings, WeightSettings
+from stylus_ext.core.weight_formats import STYLEINJECT
 
 PAPER_FACTOR = 0.8
-ADAPTER_KINDS = frozenset({"lora", "lyco"})
-_TAG_KINDS = {LORA: "lora", HYPERNETWORK: "hypernet"}
+LORA_KINDS = frozenset({"lora", "lyco"})
+ADAPTER_KINDS = LORA_KINDS | {STYLEINJECT}
+_TAG_KINDS = {LORA: "lora", HYPERNETWORK: "hypernet", STYLEINJECT: STYLEINJECT}
+_LIKE_LORA = frozenset({LORA, STYLEINJECT})
 _EMBEDDING_WEIGHT = 1.0
 
 
 def default_weight(pick: Pick, settings: WeightSettings) -> float:
     """The weight of a pick whose weight is unknown."""
-    return settings.default_weight if pick.type == LORA else _EMBEDDING_WEIGHT
+    return settings.default_weight if pick.type in _LIKE_LORA else _EMBEDDING_WEIGHT
 
 
 def weigh(
@@ -250,7 +253,7 @@ def _notes_on_zeros(off: Sequence[Pick], inputs: TagInputs) -> list[Note]:
 
 
 def _notes_on_unreadable(prompt: Prompt) -> list[Note]:
-    tags = [tag for tag in prompt.user_tags if tag.kind in ADAPTER_KINDS and not is_readable(tag)]
+    tags = [tag for tag in prompt.user_tags if tag.kind in LORA_KINDS and not is_readable(tag)]
     written_tags = ", ".join(dict.fromkeys(prompt.text[tag.start : tag.end] for tag in tags))
     return [Note("unreadable_tag", f"{written_tags}: {_UNREADABLE}")] if tags else []
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 LORA, LOHA, LOKR, OFT, BOFT, OFT2 = "lora", "loha", "lokr", "oft", "boft", "oftv2"
 GLORA, IA3, FULL, NORM, DORA, ROUTED = "glora", "ia3", "full", "norm", "dora", "routed"
+STYLEINJECT = "styleinject"
 UNKNOWN = "unknown"
 
-STYLEINJECT = "styleinject"
 ADAPTER_KEY = "stylus.adapter"
 """The field in a file's metadata that says it is an adapter of a kind of ours."""
 
@@ -25,12 +25,13 @@ TITLES = {
     NORM: "norm layers",
     DORA: "DoRA",
     ROUTED: "routed adapter",
+    STYLEINJECT: "StyleInject",
     UNKNOWN: "weights of an unknown format",
 }
 FORMATS = tuple(TITLES)
 
 NOWHERE = frozenset({ROUTED, UNKNOWN})
-"""Formats that no WebUI loads by a `<lora:...>` tag."""
+"""Formats that no WebUI loads by any tag."""
 
 
 def not_loadable(formats: Iterable[str], loads: frozenset[str] | None) -> tuple[str, ...]:

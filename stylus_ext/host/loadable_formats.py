@@ -1,4 +1,4 @@
-"""Which formats of adapter files the host loads, asked of its own loader."""
+"""Which formats of adapter files the host loads, asked of its own loader; StyleInject is ours."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from stylus_ext.core.weight_formats import (
     NORM,
     OFT,
     OFT2,
+    STYLEINJECT,
 )
 from stylus_ext.host import compat
 
@@ -72,7 +73,7 @@ def _formats(types: tuple[Any, ...], base: Any | None, load: Any | None) -> tupl
     except Exception:  # of the host, whose insides may change
         logger.debug("The host's loader of LoRAs could not be asked.", exc_info=True)
         found = set()
-    return tuple(sorted(found))
+    return tuple(sorted({*found, STYLEINJECT} if found else ()))
 
 
 def _of_types(types: Sequence[Any], base: Any | None) -> Iterator[str]:

@@ -270,7 +270,7 @@ def _pick(entry: Entry, kept: KeptPick, composition: Composition) -> Pick:
         pinned=kept.pinned or entry.edits.state == "always",
         min_weight=least,
         max_weight=most,
-        type=entry.card.type,
+        type=entry.type,
     )
 
 

@@ -30,10 +30,9 @@ from stylus_ext.core.tags import (
     without_excess,
     write_tags,
 )
-from stylus_ext.core.weight_formats import cannot_load, not_loadable
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.negative import ALWAYS, NegativeEmbeddings, without_unwritable
-from stylus_ext.selection.plan_tags import bad_name, missing_file, stem_of, tag_of
+from stylus_ext.selection.plan_tags import bad_name, missing_file, own_tag_notes, stem_of, tag_of
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK, loads_of
 
 logger = logging.getLogger(__name__)
@@ -266,11 +265,9 @@ class PlanPrompt:
 
     def _not_loadable(self, prompt: Prompt, limits: Selection) -> Iterator[Note]:
         """Notes on adapters of the user's own tags that the WebUI cannot load."""
-        names = [tag.name for tag in prompt.user_tags if tag.kind in ADAPTER_KINDS]
-        found = map(self._names(None).key, names) if names else ()
-        for entry in self._store.read(key for key in found if key is not None).values():
-            if missing := not_loadable(entry.formats, loads_of(limits)):
-                yield Note("not_loadable", f"{entry.card.name}: {cannot_load(missing)}.")
+        tags = [tag for tag in prompt.user_tags if tag.kind in ADAPTER_KINDS]
+        keys = {tag: self._names(None).key(tag.name) for tag in tags}
+        return own_tag_notes(keys, self._store, loads_of(limits))
 
     def _with_negative(
         self,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from stylus_ext.core.adapter_type import EMBEDDING, LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Tag
 from stylus_ext.core.embedding_words import why_no_word
 from stylus_ext.core.entry import Entry
+from stylus_ext.core.errors import Note
 from stylus_ext.core.file_names import stem_for, why_not
 from stylus_ext.core.plan import MissingFile
-from stylus_ext.core.prompt.parse import Prompt
+from stylus_ext.core.ports import Store
+from stylus_ext.core.prompt.parse import Prompt, UserTag
 from stylus_ext.core.settings import Settings
 from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
+from stylus_ext.core.weight_formats import STYLEINJECT, cannot_load, not_loadable
 
 
 def stem_of(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str:
@@ -61,3 +64,19 @@ def bad_name(entry: Entry, on_disk: Mapping[AdapterKey, str] | None) -> str | No
     """Why the name of a file cannot be written into a prompt, or None."""
     is_word = entry.card.type == EMBEDDING
     return (why_no_word if is_word else why_not)(stem_of(entry, on_disk))
+
+
+def own_tag_notes(
+    keys: Mapping[UserTag, AdapterKey | None], store: Store, loads: frozenset[str] | None
+) -> Iterator[Note]:
+    """Notes on the user's own tags that the WebUI cannot carry out."""
+    entries = store.read(key for key in keys.values() if key is not None)
+    for tag, key in keys.items():
+        entry = None if key is None else entries.get(key)
+        if entry is None:
+            continue
+        if missing := not_loadable(entry.formats, loads):
+            yield Note("not_loadable", f"{entry.card.name}: {cannot_load(missing)}.")
+        elif entry.type == STYLEINJECT and tag.kind != STYLEINJECT:
+            text = f"{entry.card.name} is no LoRA: write <{STYLEINJECT}:{tag.name}:1> instead."
+            yield Note("not_loadable", text)

@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from stylus_ext.core.weight_formats import BOFT, DORA, FULL, GLORA, IA3, LOHA, LOKR, LORA, NORM, OFT
+from stylus_ext.core.weight_formats import (
+    BOFT,
+    DORA,
+    FULL,
+    GLORA,
+    IA3,
+    LOHA,
+    LOKR,
+    LORA,
+    NORM,
+    OFT,
+    STYLEINJECT,
+)
 from tests.host.double.fixtures import Stage
 
 ON = {"enabled": True}
@@ -65,20 +77,20 @@ def test_asked_of_a1111s_classes(stage: Stage, monkeypatch: pytest.MonkeyPatch) 
     kinds = names("Lora", "Hada", "Ia3", "Lokr", "Full", "Norm", "GLora", "OFT")
     monkeypatch.setattr(networks, "module_types", kinds, raising=False)
     monkeypatch.setitem(sys.modules, "network", a_network_module(knows_dora=False))
-    expected = {LORA, LOHA, IA3, LOKR, FULL, NORM, GLORA, OFT, BOFT}
+    expected = {LORA, LOHA, IA3, LOKR, FULL, NORM, GLORA, OFT, BOFT, STYLEINJECT}
     assert asked_formats(stage) == expected
 
 
 def test_later_versions_know_dora(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["networks"], "module_types", names("Lora"), raising=False)
     monkeypatch.setitem(sys.modules, "network", a_network_module(knows_dora=True))
-    assert asked_formats(stage) == {LORA, DORA}
+    assert asked_formats(stage) == {LORA, DORA, STYLEINJECT}
 
 
 def test_asked_of_forges_loader(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.setattr(sys.modules["networks"], "load_lora", comfy_loader, raising=False)
-    assert asked_formats(stage) == {*COMFY, DORA}
+    assert asked_formats(stage) == {*COMFY, DORA, STYLEINJECT}
 
 
 def test_older_loaders_return_the_patches_alone(

@@ -54,7 +54,7 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         "key": str(entry.key),
         "name": card.name,
         "version": card.version,
-        "type": card.type,
+        "type": entry.type,
         "negative": card.negative,
         "kind": entry.kind,
         "family": entry.family,

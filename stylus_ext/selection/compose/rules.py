@@ -313,7 +313,7 @@ class CompositionState:
             asked_for=is_called(candidate),
             min_weight=least,
             max_weight=most,
-            type=entry.card.type,
+            type=entry.type,
         )
 
     def _merge(self, candidate: Candidate, start: int) -> int:

@@ -53,7 +53,7 @@ def report_files(folder: Path) -> Iterator[FileReport]:
 
 
 def _report(file: str, header: Header) -> FileReport:
-    file_type = type_of(header.shapes)
+    file_type = type_of(header.shapes, header.metadata)
     if file_type.name == EMBEDDING:
         return FileReport(file, EMBEDDING, embedding_family(header.shapes))
     if file_type.name != ADAPTER:

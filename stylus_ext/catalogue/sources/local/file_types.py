@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from stylus_ext.core.weight_formats import (
+    ADAPTER_KEY,
     BOFT,
     DORA,
     FULL,
@@ -20,10 +21,13 @@ from stylus_ext.core.weight_formats import (
     OFT,
     OFT2,
     ROUTED,
+    STYLEINJECT,
     UNKNOWN,
 )
 
 Shapes = Mapping[str, tuple[int, ...]]
+
+NO_METADATA: Mapping[str, object] = {}
 
 ADAPTER, EMBEDDING, OTHER = "adapter", "embedding", "other"
 UNET, TEXT_ENCODER = "unet", "text encoder"
@@ -106,9 +110,14 @@ _OTHER_TYPES = [
 ]
 
 
-def type_of(shapes: Shapes) -> FileType:
-    """What a file with these tensors is; the name of something that is no adapter is a title."""
+def type_of(shapes: Shapes, metadata: Mapping[str, object] = NO_METADATA) -> FileType:
+    """What a file with these tensors is; the name of something that is no adapter is a title.
+
+    Of the routed files only those of Stylus say how they are applied.
+    """
     formats, parts, embeddings = _weights(shapes)
+    if ROUTED in formats and metadata.get(ADAPTER_KEY) == STYLEINJECT:
+        formats = frozenset({STYLEINJECT})
     if formats:
         return FileType(ADAPTER, formats, parts, embeddings)
     if is_embedding(shapes):

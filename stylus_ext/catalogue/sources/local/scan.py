@@ -64,7 +64,7 @@ def card_of(
     adapter_type: str = types.LORA,
 ) -> AdapterCard:
     """The card of a file, whose `sha256` may be known; raises `BadLoraFile` for other files."""
-    file_type = type_of(header.shapes)
+    file_type = type_of(header.shapes, header.metadata)
     if is_pickle(found.path):
         file_type = FileType(adapter_type)
     elif adapter_type == types.LORA:
@@ -256,7 +256,7 @@ class LoraFolder:
             file.size,
             file.changed_ns,
             next(iter(hashes), None),
-            tuple(sorted(type_of(header.shapes).formats)),
+            tuple(sorted(type_of(header.shapes, header.metadata).formats)),
         )
         yield Sighting(card=card, file=local)
 

@@ -175,7 +175,7 @@ _MAX_PARAMETERS = 400
 _MAX_LINES_AFTER = 4
 """Lines that extensions write after the parameters, such as Dynamic Prompts its template."""
 _HASH = re.compile(r"([^,:\"]{1,255}):\s*([0-9a-fA-F]{8,64})\b")
-_LORA_KINDS = frozenset({"lora", "lyco"})
+_LORA_KINDS = frozenset({"lora", "lyco", "styleinject"})
 _REPEATED_COMMAS = re.compile(r"[ \t]*,(?:[ \t]*,)+")
 _REPEATED_SPACES = re.compile(r"[ \t]{2,}")
 

@@ -128,6 +128,21 @@ def test_embeddings_and_their_family(name: str) -> None:
     assert embedding_family(shapes) == family
 
 
+def test_routed_files_of_stylus_say_so_in_their_metadata() -> None:
+    shapes = {
+        f"{MODULE}.lora_downs": (4, 2, 768),
+        f"{MODULE}.lora_up.weight": (640, 2),
+        f"{MODULE}.router.weight": (4, 768),
+        f"{MODULE}.variance": (4, 640),
+    }
+    ours = {"stylus.adapter": "styleinject"}
+    assert type_of(shapes, ours).formats == {"styleinject"}
+    assert type_of(shapes, ours).parts == {UNET}
+    assert type_of(shapes).formats == {"lora", "routed"}
+    assert type_of(PLAIN, ours).formats == {"lora"}
+    assert type_of(OTHERS["VAE"], ours).name == "VAE"
+
+
 def test_parts_of_the_model() -> None:
     text = {f"{TEXT}.lora_up.weight": (8, 2), f"{TEXT}.lora_down.weight": (2, 8)}
     assert type_of(PLAIN).parts == {UNET}
