@@ -95,7 +95,9 @@ def open_index(
     place = folder / "vectors"
     index: AnyIndex
     if isinstance(embedder, EndpointEmbedder):
-        questions = QuestionEmbedder(embedder, lambda: embedder.known, embedder.probe)
+        questions = QuestionEmbedder(
+            embedder, lambda: embedder.known, embedder.probe, within=embedder.embed_within
+        )
         try:
             embedder.probe(_FIRST_PROBE_S)
         except Unavailable as error:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stylus_ext.catalogue.embedders import endpoint, questions
-from stylus_ext.core.plan import Plan
+from stylus_ext.core.plan import Outcome, Plan
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection.plan import PlanRequest
-from tests.embedding_server import serving
+from tests.embedding_server import Answer, serving
 from tests.engine_process import Cli, endpoint_settings, make_folder, prepared_folder
 from tests.fakes import Watch
 from tests.lora_files import write_lora
@@ -101,3 +103,26 @@ def test_every_command_works_without_it(tmp_path: Path, closed: str, here: Cli) 
     assert "no_encoder" in {note["code"] for note in planned.json["notes"]}
     edited = here(folder, "edit", "zorblax", "--text", "A zorblax.")
     assert edited.code == 0, edited.err
+
+
+def test_a_server_that_does_not_answer_holds_no_plan_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "LONGEST_S", 0.3)
+    answered = threading.Event()
+
+    def hang(_: dict[str, Any]) -> Answer:
+        answered.wait(60)
+        return 503, {}, {}
+
+    with serving() as server:
+        stylus = open_at(prepared_folder(tmp_path / "data", server.url), server.url)
+        try:
+            server.script += [hang] * 3
+            plan = stylus.planner.plan(PlanRequest("a graffiti of a walrus"))
+            assert not answered.is_set()
+            assert "no_encoder" in codes(plan)
+            assert plan.outcome is Outcome.DONE
+        finally:
+            answered.set()
+            stylus.close()

@@ -80,6 +80,16 @@ class EndpointEmbedder:
             return np.empty((0, self.dimensions), dtype=np.float32)
         return self._recent.embed([_sendable(text) for text in texts], self._fetch_all)
 
+    def embed_within(self, texts: Sequence[str], seconds: float) -> Matrix:
+        """The same for the few texts of a prompt, in `seconds` at most."""
+        until = time.monotonic() + seconds
+        try:
+            return self._recent.embed(
+                [_sendable(text) for text in texts], lambda wanted: self._fetch(wanted, until)
+            )
+        except DeadlineExceeded as late:
+            raise Unavailable(str(late)) from late
+
     def close(self) -> None:
         """Close connections; the next request opens new ones."""
         with self._lock:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Lock
 
@@ -19,13 +21,15 @@ from stylus_ext.core.ports import Embedder, Matrix, Query, Retriever
 logger = logging.getLogger(__name__)
 
 
+LONGEST_S = 5.0
+"""What the vectors of one prompt may take, where a server makes them."""
 AGAIN_S = 30.0
 """Between two looks whether the encoder is back: each may cost a plan a second."""
 
 
 class QuestionEmbedder:
     """Wraps the encoder for prompts. `probe` checks cheaply if it is back; `dimensions` are the
-    index's.
+    index's. `within` embeds in so many seconds at most, where the encoder is a server.
     """
 
     def __init__(
@@ -34,15 +38,17 @@ class QuestionEmbedder:
         dimensions: Callable[[], int],
         probe: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        within: Callable[[Sequence[str], float], Matrix] | None = None,
     ) -> None:
         self._embedder = embedder
+        self._embed_within = within
         self._dimensions = dimensions
         self._probe = probe
         self._clock = clock
         self._guard = threading.Lock()
         self._again_at: float | None = None
         self._why = ""
-        self._thread_note = threading.local()
+        self._thread = threading.local()
         self._loading: threading.Event | None = None
         self._load_began = False
 
@@ -59,14 +65,20 @@ class QuestionEmbedder:
             return self._without(texts, _LOADING)
         if self._is_up():
             try:
-                return self._embedder.embed(texts)
+                return self._embed(texts)
             except Unavailable as problem:
                 self.mark_unavailable(str(problem))
         why = f"since nothing turns text into vectors: {self._why}"
         return self._without(texts, f"The plan was made by words alone, {why}")
 
+    def _embed(self, texts: Sequence[str]) -> Matrix:
+        if self._embed_within is None:
+            return self._embedder.embed(texts)
+        until = getattr(self._thread, "until", None)
+        return self._embed_within(texts, LONGEST_S if until is None else until - self._clock())
+
     def _without(self, texts: Sequence[str], note: str) -> Matrix:
-        self._thread_note.note = Note("no_encoder", note)
+        self._thread.note = Note("no_encoder", note)
         return np.zeros((len(texts), self.dimensions), dtype=np.float32)
 
     @property
@@ -94,10 +106,20 @@ class QuestionEmbedder:
         if self._loading is not None and self._load_began:
             self._loading.wait(None if left is None else left / 2)
 
+    @contextmanager
+    def within(self, left: float | None) -> Iterator[None]:
+        """All that this thread embeds inside is for one prompt, which has `left` seconds."""
+        self._thread.note = None
+        self._thread.until = self._clock() + min(LONGEST_S, math.inf if left is None else left / 2)
+        try:
+            yield
+        finally:
+            self._thread.until = None
+
     def note(self) -> Note | None:
         """Return, once, what this thread's last query had to do without."""
-        note: Note | None = getattr(self._thread_note, "note", None)
-        self._thread_note.note = None
+        note: Note | None = getattr(self._thread, "note", None)
+        self._thread.note = None
         return note
 
     def unavailable_reason(self) -> str:
@@ -139,9 +161,9 @@ class NotingRetriever:
         self._questions = questions
 
     def find(self, query: Query) -> Candidates:
-        self._questions.note()
         self._questions.wait(query.context.left())
-        found = self._retriever.find(query)
+        with self._questions.within(query.context.left()):
+            found = self._retriever.find(query)
         note = self._questions.note()
         return found if note is None else replace(found, notes=(*found.notes, note))
 

@@ -196,7 +196,8 @@ class StylusDocs:
         if not path.is_file():
             return None
         try:
-            held = np.lib.format.open_memmap(path, mode="r")
+            open_memmap: Any = np.lib.format.open_memmap
+            held = open_memmap(path, mode="r")
         except (ValueError, OSError, EOFError) as problem:
             raise InvalidInput(
                 f"{path} is not a matrix of numbers ({problem}). Move it away to import without"

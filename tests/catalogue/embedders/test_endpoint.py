@@ -153,7 +153,7 @@ def vectors(*rows: Any) -> dict[str, Any]:
     ],
 )
 def test_a_wrong_answer_is_refused_with_a_sentence(server: EmbeddingServer, answer: Any) -> None:
-    server.script = [lambda _: (200, {}, answer)]
+    server.script = [lambda _: (200, {}, answer)] * 3  # a bad body is asked for again
     with pytest.raises(Unavailable, match=r"http://127\.0\.0\.1"):
         at(server.url, "m").embed(["a", "b"])
 
