@@ -325,9 +325,7 @@ window.stylus.files.push({
           el(
             "span",
             { class: "stylus-subline" },
-            [entry.family_name || entry.family, entry.kind, stylus.typeName(entry)]
-              .filter(Boolean)
-              .join(" · "),
+            [entry.family_name || entry.family, stylus.typeName(entry) || entry.kind].join(" · "),
           ),
         ),
       );

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from stylus_ext.core.prompt.parse import TEXT, parse_prompt
+from stylus_ext.core.prompt.parse import TEXT, number, parse_prompt
 
 
 def embedding_word(stem: str, weight: float) -> str:
@@ -30,6 +30,13 @@ def why_no_word(stem: str) -> str | None:
 def mentions(text: str, stem: str) -> bool:
     """Whether a prompt has the stem as a word; the WebUI ignores the case."""
     return bool(stem) and _word(stem).search(text) is not None
+
+
+def weight_in(text: str, stem: str) -> float:
+    """The attention that a word was written with."""
+    found = re.search(rf"\({re.escape(stem)}:([\d.-]+)\)", text)
+    weight = None if found is None else number(found[1])
+    return 1.0 if weight is None else weight
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from stylus_ext.core.embedding_words import weight_in
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.lru import LruCache
 from stylus_ext.core.plan import Plan
@@ -259,6 +260,12 @@ def _used(work: AppliedGeneration, image: int, seed: int) -> UsedAdapters:
     if image >= len(work.pictures):
         return UsedAdapters(seed, text, tags)
     picture = work.pictures[image]
+    tagged = {tag.stem for tag in tags} | missing
+    tags += tuple(  # embeddings are words, not tags
+        UsedTag(stem, weight_in(f"{text}\n{work.texts.negative[image]}", stem), *work.named[stem])
+        for stem in picture.on
+        if stem in work.named and stem not in tagged
+    )
     return UsedAdapters(
         seed,
         picture.prompt,

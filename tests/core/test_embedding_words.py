@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stylus_ext.core.adapter_type import EMBEDDING, HYPERNETWORK
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, Pick, Tag, Task
-from stylus_ext.core.embedding_words import embedding_word, mentions, why_no_word
+from stylus_ext.core.embedding_words import embedding_word, mentions, weight_in, why_no_word
 from stylus_ext.core.prompt.insert import without
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Settings, with_values
@@ -114,6 +114,8 @@ def test_a_weight_is_attention(weight: float) -> None:
     assert not parsed.unresolved
     assert "stem" in word or abs(weight) < 0.01
     assert (word == "stem") == (f"{weight:.2f}" == "1.00")
+    if word:
+        assert weight_in(f"a fox, {word} <lora:x:1>", "stem") == pytest.approx(weight, abs=0.006)
 
 
 @pytest.mark.parametrize("stem", ["bad (1)", "a,b", "x:y", "[v2]", "a AND b", "BREAK", "a|b", ""])

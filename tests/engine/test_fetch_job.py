@@ -16,6 +16,7 @@ from stylus_ext.environment.engine_link import EngineLink
 from tests.civitai_service.faults import Fault
 from tests.civitai_service.service import CivitaiService, serving
 from tests.civitai_service.shapes import a_file, a_model, a_version
+from tests.embedding_files import EMBEDDINGS
 from tests.embedding_server import EmbeddingServer
 from tests.engine_process import Cli, endpoint_settings, engine_process, finished
 from tests.lora_files import LORAS, safetensors_bytes
@@ -31,6 +32,9 @@ def civitai() -> Iterator[CivitaiService]:
             a_model(111, a_version(11, files=[a_file(11, "zebra.safetensors", body)])),
             files={11: body},
         )
+        word = safetensors_bytes(EMBEDDINGS["a1111"][0], seed=12)
+        embedding = a_version(12, files=[a_file(12, "helper.safetensors", word, type="Negative")])
+        service.add(a_model(112, embedding, type="TextualInversion"), files={12: word})
         yield service
 
 
@@ -81,6 +85,24 @@ def test_a_fetch_reports_progress_and_resumes_after_a_cancel(
         None,
         f"bytes={len(body) // 2}-",
     ]
+
+
+def test_an_embedding_comes_into_its_own_folder(
+    link: EngineLink, civitai: CivitaiService, tmp_path: Path
+) -> None:
+    loras, embeddings = tmp_path / "loras", tmp_path / "embeddings"
+    loras.mkdir()
+    embeddings.mkdir()
+    payload: dict[str, Any] = {"keys": ["civitai:12"], "lora_dirs": [str(loras)]}
+    homeless = finished(link, link.call("POST", "/v1/jobs/fetch", payload)["id"])["result"]
+    assert [one["code"] for one in homeless["failed"]] == ["no_folder"]
+    payload["embedding_dirs"] = [str(embeddings)]
+    ended = finished(link, link.call("POST", "/v1/jobs/fetch", payload)["id"])["result"]
+    assert [(one["stem"], one["type"]) for one in ended["fetched"]] == [("helper", "embedding")]
+    assert (embeddings / "helper.safetensors").read_bytes() == civitai.files[12]
+    assert not list(loras.iterdir())
+    entry = link.call("POST", "/v1/show", {"key": "civitai:12"})["entry"]
+    assert (entry["type"], entry["negative"], entry["stem"]) == ("embedding", True, "helper")
 
 
 def test_a_fetch_runs_beside_a_sync(

@@ -51,6 +51,50 @@ def with_version(**changes: Any) -> dict[str, Any]:
     return a_model(1, a_version(11, **changes))
 
 
+@pytest.mark.parametrize(
+    ("model_type", "expected"),
+    [("LORA", "lora"), ("DoRA", "lora"), ("TextualInversion", "embedding")]
+    + [("Hypernetwork", "hypernetwork")],
+)
+def test_the_type_of_a_model(model_type: str, expected: str) -> None:
+    card = one(a_model(1, a_version(11), type=model_type))
+    assert (card.type, card.negative) == (expected, False)
+
+
+def test_a_file_listed_as_negative_is_an_embedding_for_the_negative_prompt() -> None:
+    files = [a_file(11, "helper.safetensors", type="Negative")]
+    assert one(a_model(1, a_version(11, files=files), type="TextualInversion")).negative
+    assert reason(a_model(1, a_version(11, files=files), type="LORA")) == why.NO_FILE
+
+
+def test_of_both_kinds_of_files_the_model_is_chosen() -> None:
+    files = [
+        a_file(11, "helper-neg.safetensors", b"no", type="Negative", primary=False),
+        a_file(11, "helper.safetensors", b"yes", primary=False),
+    ]
+    card = one(a_model(1, a_version(11, files=files), type="TextualInversion"))
+    assert card.remote is not None
+    assert (card.remote.name, card.negative) == ("helper.safetensors", False)
+    negative = hashes_of(b"no")["SHA256"].lower()
+    own = CardFilter(NOW, owned=True)
+    found = card_of(a_model(1, type="TextualInversion"), a_version(11, files=files), own, negative)
+    assert isinstance(found, AdapterCard)
+    assert found.negative
+
+
+def test_the_name_and_text_tell_a_negative_embedding() -> None:
+    told = a_model(1, a_version(11), type="TextualInversion", name="EasyNegative")
+    assert one(told).negative
+    assert not one({**told, "type": "LORA"}).negative
+
+
+def test_pickles_are_not_offered() -> None:
+    files = [a_file(11, "old.pt", metadata={"format": "PickleTensor"})]
+    model = a_model(1, a_version(11, files=files), type="TextualInversion")
+    assert reason(model) == why.NO_FILE
+    assert one(model, CardFilter(NOW, owned=True)).remote is None
+
+
 def test_a_card_of_civitai() -> None:
     body = b"the whole file"
     version = a_version(

@@ -8,6 +8,7 @@ import pytest
 
 from stylus_ext.catalogue.sources.common import SourceUnavailable
 from stylus_ext.catalogue.sources.hugging_face import HubCatalogue, HubClient
+from stylus_ext.core.adapter_type import EMBEDDING
 from stylus_ext.core.errors import Cancelled, InvalidInput
 from stylus_ext.core.sources import Wanted
 from stylus_ext.net import no_check
@@ -46,6 +47,34 @@ def test_a_page_has_cards_and_reasons(service: HubService, hub: HubClient) -> No
     assert not [one for one in service.seen if "pickle" in one.path], (
         "nothing is asked about what the listing shows to be of no use"
     )
+
+
+def test_textual_inversions_are_embeddings(service: HubService, hub: HubClient) -> None:
+    stated = {"tags": ["diffusers", "textual_inversion", "text-to-image"]}
+    service.add(
+        a_repo(
+            "somebody/griffin",
+            b"griffin",
+            "learned_embeds.safetensors",
+            stated=stated,
+            head={"tags": ["textual_inversion"]},
+        ),
+        a_repo(
+            "somebody/helper",
+            b"helper",
+            "EasyNegative.safetensors",
+            stated=stated,
+            head={"tags": ["textual_inversion"]},
+        ),
+        a_repo("somebody/old", file="learned_embeds.bin", stated=stated),
+    )
+    wanted = Wanted(tag="textual_inversion")
+    page = HubCatalogue(hub).page(wanted, None, None, no_check)
+    found = {card.name: (card.type, card.negative) for card in page.cards}
+    assert found == {"griffin": (EMBEDDING, False), "helper": (EMBEDDING, True)}
+    assert page.skipped == {"no safetensors file": 1}
+    (asked,) = service.asked("/api/models")
+    assert "lora" not in asked.query["filter"]
 
 
 def test_the_request_has_the_wanted_filters(service: HubService, hub: HubClient) -> None:
