@@ -162,6 +162,7 @@ class _DownloadTask:
         with self._of.budget.room(
             folder, offer.size, self._what, resumable_bytes(folder, self._identity(offer))
         ) as room:
+            self._of.writer.sweep(folder)
             part = open_part(folder, self._identity(offer), offer.sha256, self._check)
             self._step, self._total, self._part = f"Fetching {self._card.name}", offer.size, part
 
@@ -175,6 +176,7 @@ class _DownloadTask:
                 offer = self._received(order, part, offer)
                 part.sync()
                 part.close()
+                self._of.ledger.placing(part.path, str(self._card.key), part.size, part.sha256)
                 path = self._placed(part, folder)
             except BaseException as error:
                 part.close()

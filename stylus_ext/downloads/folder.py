@@ -16,7 +16,7 @@ from filelock import lock_descriptor
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.files import open_regular
-from stylus_ext.downloads.part import PREFIX
+from stylus_ext.downloads.part import PART_SUFFIX, PREFIX, delete_part
 from stylus_ext.net.waiting import pause
 
 _AGAIN_S = 0.05
@@ -47,11 +47,24 @@ def hold_file(
     try:
         yield
     finally:
-        # filelock's FileLock would leave its file in the user's LoRA folder. Windows refuses to
-        # delete an open file; the next holder deletes it.
-        with contextlib.suppress(OSError):
-            path.unlink()
-        os.close(handle)
+        _release(path, handle)
+
+
+def _release(path: Path, handle: int) -> None:
+    """Delete the lock, which filelock's FileLock would leave in the user's LoRA folder.
+
+    Windows refuses to delete an open file; the next holder deletes it.
+    """
+    with contextlib.suppress(OSError):
+        path.unlink()
+    os.close(handle)
+
+
+def _release_left(path: Path) -> None:
+    with contextlib.suppress(OSError, StoreProblem):
+        handle = _try_lock(path) if path.exists() else None
+        if handle is not None:
+            _release(path, handle)
 
 
 def _try_lock(path: Path) -> int | None:
@@ -138,6 +151,19 @@ class LoraFolderWriter:
 
     def lock(self, name: str) -> Path:
         return self.root.resolve() / f"{PREFIX}{name}.lock"
+
+    def sweep(self, folder: Path) -> None:
+        """Delete the locks and empty parts that kills have left; those in use are locked."""
+        root = self.root.resolve()
+        for path in sorted(root.glob(f"{PREFIX}*.lock")):
+            _release_left(path)
+        for part in sorted(folder.glob(f"{PREFIX}*{PART_SUFFIX}")):
+            identity = part.name.removeprefix(PREFIX).rpartition("-")[0]
+            lock = self.lock(identity)
+            with contextlib.suppress(OSError, StoreProblem):
+                if part.lstat().st_size == 0 and (handle := _try_lock(lock)) is not None:
+                    delete_part(part)
+                    _release(lock, handle)
 
     def holding(self, sha256: str, size: int, check: Check) -> Path | None:
         """Find the file with this hash under any name; only files of its size are read."""

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
 from stylus_ext.core.fetching import MB, Caps, Discarded, NotFetched, in_mb
 from stylus_ext.downloads.folder import sha256_of
+from stylus_ext.downloads.part import PART_SUFFIX
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +40,18 @@ class LedgerFile:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """An append-only JSON Lines file; lines that a kill has cut are skipped."""
+    """An append-only JSON Lines file; lines that a kill has cut are skipped.
+
+    A line comes before a file gets its name and another one after; if a kill came between them,
+    the file is recognised by its inode.
+    """
 
     folder: Path
+
+    def placing(self, part: Path, key: str, size: int, sha256: str) -> None:
+        """Record that this part is about to get a name in its folder."""
+        file = LedgerFile(str(part), key, size, sha256, time.time())
+        self._append({"placing": part.lstat().st_ino, **asdict(file)})
 
     def write(self, path: Path, key: str, size: int, sha256: str) -> None:
         self._append(asdict(LedgerFile(str(path), key, size, sha256, time.time())))
@@ -79,7 +89,22 @@ class Ledger:
 
     def own(self) -> list[LedgerFile]:
         """Return the downloaded files that are still in place and unchanged in size."""
-        found = {file.path: file for file in filter(None, map(_parse_file, self._lines()))}
+        found: dict[str, LedgerFile] = {}
+        unfinished: dict[tuple[str, str], tuple[int, LedgerFile]] = {}
+        for line in self._lines():
+            file = _parse_file(line)
+            if file is None:
+                continue
+            if isinstance(line.get("placing"), int):
+                unfinished[file.key, file.sha256] = line["placing"], file
+            else:
+                unfinished.pop((file.key, file.sha256), None)
+                found[file.path] = file
+        for inode, part in unfinished.values():
+            placed = _placed(part, inode)
+            if placed is not None and placed.path not in found:
+                self._append(asdict(placed))
+                found[placed.path] = placed
         return [file for file in found.values() if _size(file.path) == file.size]
 
     def total(self) -> int:
@@ -119,6 +144,21 @@ def _parse_file(fields: Mapping[str, Any]) -> LedgerFile | None:
         )
     except (ValueError, KeyError, TypeError, InvalidInput):
         return None
+
+
+def _placed(part: LedgerFile, inode: int) -> LedgerFile | None:
+    """The file that this part became, if a kill came before its own line."""
+    folder = Path(part.path).parent
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                about = entry.stat(follow_symlinks=False)
+                is_part = entry.name.endswith(PART_SUFFIX)
+                if not is_part and (about.st_ino, about.st_size) == (inode, part.size):
+                    return replace(part, path=entry.path)
+    except OSError:
+        return None
+    return None
 
 
 def _size(path: str) -> int:

@@ -18,7 +18,7 @@ from stylus_ext.core.errors import StoreProblem
 from stylus_ext.core.fetching import NotFetched
 from stylus_ext.net import StreamResponse
 
-PREFIX = ".stylus-"
+PREFIX, PART_SUFFIX = ".stylus-", ".part"
 _PIECE = 1024 * 1024
 _OLD_S = 7 * 86_400
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
@@ -115,7 +115,7 @@ class PartFile:
 
     def drop(self) -> None:
         """Delete the part and its state."""
-        _delete(self.path)
+        delete_part(self.path)
 
     def _state(self, state: PartState) -> None:
         self.state = state
@@ -139,7 +139,7 @@ def open_part(folder: Path, identity: str, sha256: str, check: Callable[[], None
     path = folder / f"{PREFIX}{identity}-{secrets.token_hex(6)}.part"
     for left in sorted(folder.glob(f"{PREFIX}{identity}-*.part"), key=_size, reverse=True):
         if _is_placed(left):
-            _delete(left)
+            delete_part(left)
             continue
         state = _left_state(left)
         if (
@@ -192,7 +192,7 @@ def _is_placed(part: Path) -> bool:
         return False
 
 
-def _delete(part: Path) -> None:
+def delete_part(part: Path) -> None:
     for path in (part, _state_of(part)):
         with contextlib.suppress(OSError):
             path.unlink()
