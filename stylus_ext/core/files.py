@@ -4,6 +4,7 @@ files, of which only regular ones are opened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import secrets
@@ -32,6 +33,17 @@ def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
         return os.fdopen(handle, "rb")
     os.close(handle)
     raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def make_private(path: Path) -> None:
+    """Let the file be read by its owner alone; it is made where it is missing.
+
+    One that is there is not opened: closing it would drop the locks that SQLite has on it.
+    """
+    with contextlib.suppress(OSError):  # another user's, or a drive without rights
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        path.chmod(0o600)
 
 
 def write_file(

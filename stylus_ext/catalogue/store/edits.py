@@ -24,6 +24,7 @@ from stylus_ext.core.card import AdapterCard, AdapterKey
 from stylus_ext.core.counted import counted
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
+from stylus_ext.core.files import make_private
 
 _log = logging.getLogger(__name__)
 NAME = "user.jsonl"
@@ -57,6 +58,7 @@ class UserJournal:
             ) from error
 
     def _write(self, data: bytes) -> None:
+        make_private(self.path)
         with self.path.open("ab") as file:
             # A line that was torn by a kill must not swallow the one that follows.
             file.write((b"\n" if self._torn() else b"") + data)

@@ -21,6 +21,7 @@ from stylus_ext.catalogue.store.database import (
     version,
 )
 from stylus_ext.core.errors import Note, StoreProblem
+from stylus_ext.core.files import make_private
 
 _log = logging.getLogger(__name__)
 NAME = "catalogue.sqlite"
@@ -81,6 +82,7 @@ def _can_write(opening: Opening, exists: bool) -> bool:
 
 
 def _writable(opening: Opening) -> tuple[Database, list[Note]]:
+    make_private(opening.path)
     database = opening.database("rwc")
     try:
         with database.translated_errors():

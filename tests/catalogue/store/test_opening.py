@@ -83,6 +83,24 @@ def test_a_missing_folder_is_made_and_kept(tmp_path: Path) -> None:
     assert not list(folder.glob("*-wal"))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="rights are those of the folder there")
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_what_the_user_keeps_is_read_by_nobody_else(tmp_path: Path, before: int | None) -> None:
+    names = ("catalogue.sqlite", "user.jsonl")
+    if before is not None:
+        filled(tmp_path, 3)
+        for name in names:
+            (tmp_path / name).touch()
+            (tmp_path / name).chmod(before)
+    with opened(tmp_path) as store:
+        entry = make_entry(1)
+        store.write([entry])
+        store.edit(entry.key, Edits(note="mine"))
+        for path in tmp_path.iterdir():
+            if path.name.startswith(names):
+                assert path.stat().st_mode & 0o077 == 0, path.name
+
+
 def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("x")
     with pytest.raises(StoreProblem):
