@@ -13,6 +13,7 @@ window.stylus.files.push({
       type_embedding: "embedding",
       type_negative: "negative embedding",
       type_hypernetwork: "hypernetwork",
+      type_styleinject: "StyleInject",
     });
 
     /**
@@ -24,11 +25,14 @@ window.stylus.files.push({
       return text(card.negative ? "type_negative" : `type_${card.type}`);
     }
 
+    /** @type {Record<string, string>} */
+    const tags = { hypernetwork: "hypernet", styleinject: "styleinject" };
+
     /** @param {EntryDetails} entry */
     function writtenAs({ type, stem, weight }) {
       if (!stem) return "";
       if (type === "embedding") return [null, 1].includes(weight) ? stem : `(${stem}:${weight})`;
-      return `<${type === "hypernetwork" ? "hypernet" : "lora"}:${stem}:${weight ?? 1}>`;
+      return `<${tags[type ?? ""] ?? "lora"}:${stem}:${weight ?? 1}>`;
     }
 
     return { typeName, writtenAs };

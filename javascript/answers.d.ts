@@ -42,7 +42,7 @@ interface PictureCard {
 }
 
 interface TypedCard {
-  type?: "lora" | "embedding" | "hypernetwork";
+  type?: "lora" | "embedding" | "hypernetwork" | "styleinject";
   /** An embedding for the negative prompt. */
   negative?: boolean;
 }

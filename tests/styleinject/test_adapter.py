@@ -127,6 +127,22 @@ def test_the_variance_step_scales_each_channel_about_its_mean() -> None:
     assert torch.allclose(changed[:1], alone, atol=1e-6), "other pictures of a batch are no input"
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_models_of_half_precision_keep_theirs(dtype: torch.dtype) -> None:
+    unet = a_unet()
+    adapter = make_adapter(unet, Shape(4, 2), ALL)
+    randomise(adapter, size=0.1)
+    full = with_adapter(unet, adapter)
+    x, context = pictures(3)
+    attached = attach(adapter, unet.to(dtype))
+    with torch.no_grad():
+        half = unet(x.to(dtype), context.to(dtype))
+    attached.detach()
+    assert half.dtype == dtype
+    assert (half.float() - full).norm() < 0.1 * full.norm()
+    assert all(parameter.dtype == torch.float32 for parameter in adapter.parameters())
+
+
 def test_only_the_adapter_has_gradients() -> None:
     unet = a_unet()
     adapter = make_adapter(unet, Shape(4, 2), ALL)
