@@ -224,11 +224,10 @@ def test_the_picture_to_compare_with_has_none(stylus: Stylus, folders: dict[str,
 def test_a_hypernetwork_is_used_only_if_always(stylus: Stylus, folders: dict[str, Any]) -> None:
     assert "hypernet" not in ask(stylus, "a castle, castle paint", **folders).texts.positive[0]
     always(stylus, "castle_paint")
-    settings = {"selection": {**LOOSE["selection"], "family": "any"}}
-    answer = ask(stylus, "a moor", settings=settings, **folders)
+    answer = ask(stylus, "a moor", **folders)
     assert answer.texts.positive == ("a moor <hypernet:castle_paint:1>",)
     without = {**folders, "hypernetworks": ()}
-    assert ask(stylus, "a moor", settings=settings, **without).texts.positive == ("a moor",)
+    assert ask(stylus, "a moor", **without).texts.positive == ("a moor",)
 
 
 def test_where_the_prompt_has_no_place_nothing_is_picked(

@@ -210,7 +210,8 @@ class Gate:
         opened |= index.alive & index.has(ALWAYS)  # a setting of one entry outweighs a rule
         opened &= ~labels.rows_with([NEGATIVE])
         if families is not None:
-            opened &= labels.rows_with(FAMILY + family for family in families)
+            unknown = hypernetworks & labels.rows_with([FAMILY + UNKNOWN])  # nothing states it
+            opened &= labels.rows_with(FAMILY + family for family in families) | unknown
         unsupported = not_loadable(FORMATS, loads_of(limits))
         opened &= ~labels.rows_with(FORMAT + name for name in unsupported)
         if query.only is not None:
@@ -252,7 +253,8 @@ class Gate:
         is_always = entry.edits.state == "always"
         if entry.card.negative:
             return "" if is_always else FOR_NEGATIVE
-        if self.families is not None and entry.family not in self.families:
+        is_stated = entry.family != UNKNOWN or entry.card.type != HYPERNETWORK
+        if self.families is not None and entry.family not in self.families and is_stated:
             return self._other_family(entry.family)
         if self.only is not None and entry.key not in self.only:
             return NOT_ON_DISK
