@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stylus_ext.core.embedding_words import embedding_word, mentions, weight_in
 from stylus_ext.core.errors import Note
 from stylus_ext.core.generation import Texts
+from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.host import compat, infotext
 from stylus_ext.host.infotext import AppliedGeneration, tags_of
 from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES
@@ -49,14 +51,31 @@ class _Earlier:
         return self.made.fields.get(infotext.NEGATIVE, self.made.negative)
 
     def positive(self, text: str) -> str:
-        """The earlier text if the user changed nothing, else the new text with the added tags."""
+        """The earlier text if the user changed nothing, else the new text with the added tags and
+        embeddings.
+        """
         if text == self.original:
             return self.made.prompt
         added = Counter(tags_of(self.made.prompt)) - Counter(tags_of(self.original))
+        text = self._with_embeddings(text, self.original, self.made.prompt)
         return " ".join([text, *added.elements()]) if text else " ".join(added.elements())
 
     def negative(self, text: str) -> str:
-        return self.made.negative if text == self.original_negative else text
+        if text == self.original_negative:
+            return self.made.negative
+        return self._with_embeddings(text, self.original_negative, self.made.negative)
+
+    def _with_embeddings(self, text: str, original: str, written: str) -> str:
+        """Add the words in the mask that Stylus wrote and the text does not have."""
+        stems = {tag.name for tag in parse_prompt(self.made.prompt).user_tags}
+        mask = self.made.fields.get(infotext.MASK, "").split()
+        words = (
+            embedding_word(stem, weight_in(written, stem))
+            for stem in (item.removeprefix("+") for item in mask if item.startswith("+"))
+            if stem not in stems and mentions(written, stem) and not mentions(original, stem)
+            if not mentions(text, stem)
+        )
+        return ", ".join(filter(None, [text, *words]))
 
     def all_of(self, texts: Texts) -> Texts:
         return Texts(

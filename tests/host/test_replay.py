@@ -246,3 +246,22 @@ def test_a_style_in_the_box_does_not_hinder_a_replay(stage: Stage) -> None:
     again = stage.host.generate(prompt=prompt, styles=["Car"])
     assert len(stage.asked) == before
     assert sorted(again.images[0].pixels[2][2]) == sorted(done.images[0].pixels[2][2])
+
+
+def test_embeddings_of_the_earlier_picture_are_added_to_other_texts() -> None:
+    from stylus_ext.host import infotext
+    from stylus_ext.host.planner import MadePicture
+    from stylus_ext.host.replay import _Earlier
+
+    fields = {
+        infotext.PROMPT: "a fox",
+        infotext.NEGATIVE: "blurry",
+        infotext.MASK: "+fox +griffin_ti +EasyNegative -owl",
+    }
+    written = "a fox, fox, (griffin_ti:1.2) <lora:fox:0.8>"
+    earlier = _Earlier(MadePicture(written, "blurry, EasyNegative", fields))
+    assert earlier.positive("a fox") == written
+    assert earlier.positive("a cat") == "a cat, (griffin_ti:1.2) <lora:fox:0.8>"
+    assert earlier.positive("griffin_ti") == "griffin_ti <lora:fox:0.8>"
+    assert earlier.negative("noise") == "noise, EasyNegative"
+    assert earlier.negative("easynegative") == "easynegative"
