@@ -112,6 +112,7 @@ def test_the_json_says_what_a_caller_needs() -> None:
             "file": "foxes.safetensors",
             "size": 1234,
             "sha256": None,
+            "type": "lora",
         }
     ]
 
