@@ -25,7 +25,7 @@ from stylus_ext.host.online_patches import OnlinePatches, are_readable
 from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES
 
 _STEPS_PER_CHANGE = 4
-"""A1111 merges all layers again after a change, which takes about as long as a step."""
+"""A1111 merges all layers again after a change, which takes half as long as a step, or longer."""
 _MOST_DENOISING = 0.999
 
 
