@@ -156,7 +156,7 @@ def test_without_time_every_prompt_stays(stylus: Stylus, folder: str) -> None:
 def test_folders_leave_time_for_planning(
     stylus: Stylus, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def endless(_: Stylus, folders: object, progress: Progress) -> None:
+    def endless(_: Stylus, folders: object, progress: Progress, others: object) -> None:
         while True:
             progress.report("reading", 0)
             time.sleep(0.01)
