@@ -51,10 +51,11 @@ class FileLock:
         self._handle = handle
         text = json.dumps({"pid": os.getpid(), "what": what, "since": time.time()}).encode()
         # One write over the old text, then the rest cut off: a reader sees either text, or one it
-        # cannot parse.
-        os.lseek(handle, 0, os.SEEK_SET)
-        os.write(handle, text)
-        os.ftruncate(handle, len(text))
+        # cannot parse. On a full disk the lock does without a name.
+        with contextlib.suppress(OSError):
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, text)
+            os.ftruncate(handle, len(text))
         return True
 
     def release(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -107,3 +108,20 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
 def test_the_file_is_the_users_alone(tmp_path: Path) -> None:
     with hold(tmp_path, "engine", "plan"):
         assert (tmp_path / "engine.lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_full_disk_keeps_no_lock_from_being_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", full)
+        lock = FileLock(tmp_path / "a.lock")
+        assert lock.acquire("a test")
+        assert not FileLock(tmp_path / "a.lock").acquire("another")
+        lock.release()
+        again = FileLock(tmp_path / "a.lock")
+        assert again.acquire("a third")
+        again.release()

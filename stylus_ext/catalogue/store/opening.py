@@ -25,6 +25,10 @@ from stylus_ext.core.files import make_private
 
 _log = logging.getLogger(__name__)
 NAME = "catalogue.sqlite"
+_READ_ONLY, _FULL = "is read-only", "is on a full disk"
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_ROOM = 64 * 1024
+"""What SQLite needs beside the catalogue, at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,9 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         raise StoreProblem(
             f"The data folder {opening.folder} cannot be made or read: {error.strerror or error}."
         ) from error
-    if not _can_write(opening, exists):
-        return _read_only(opening, exists)
+    obstacle = _obstacle(opening, exists)
+    if obstacle:
+        return _read_only(opening, exists, obstacle)
     try:
         return _writable(opening)
     except Damaged as problem:
@@ -69,16 +74,22 @@ def open_catalogue(opening: Opening) -> tuple[Database, list[Note]]:
         return database, [Note("catalogue_rebuilt", message), *notes]
 
 
-def _can_write(opening: Opening, exists: bool) -> bool:
-    """Check by permissions, not by opening: closing would drop SQLite's locks of this process."""
+def _obstacle(opening: Opening, exists: bool) -> str:
+    """What prevents writing; empty if nothing does.
+
+    Checked by permissions, not by opening: closing would drop SQLite's locks of this process.
+    """
     effective = os.access in os.supports_effective_ids
     if exists and not os.access(opening.path, os.W_OK, effective_ids=effective):
-        return False
+        return _READ_ONLY
     try:
-        with tempfile.TemporaryFile(dir=opening.folder):
-            return True
+        with tempfile.TemporaryFile(dir=opening.folder) as file:
+            file.write(bytes(_ROOM))
     except OSError as error:
-        return error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS)
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return _READ_ONLY
+        return _FULL if error.errno in _NO_ROOM else ""
+    return ""
 
 
 def _writable(opening: Opening) -> tuple[Database, list[Note]]:
@@ -184,10 +195,10 @@ def _move_aside(path: Path) -> Path:
     return aside
 
 
-def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
+def _read_only(opening: Opening, exists: bool, obstacle: str) -> tuple[Database, list[Note]]:
     if not exists:
         raise StoreProblem(
-            f"The data folder {opening.folder} is read-only and holds no catalogue. Choose one that"
+            f"The data folder {opening.folder} {obstacle} and holds no catalogue. Choose one that"
             " can be written."
         )
     try:
@@ -201,12 +212,12 @@ def _read_only(opening: Opening, exists: bool) -> tuple[Database, list[Note]]:
         database.abandon()
         raise StoreProblem(
             f"The catalogue {opening.path} is of an older Stylus and cannot be brought up to date:"
-            " its folder is read-only."
+            f" its folder {obstacle}."
         )
     return database, [
         Note(
             "catalogue_read_only",
-            f"{opening.folder} is read-only: the catalogue can be searched but not changed.",
+            f"{opening.folder} {obstacle}: the catalogue can be searched but not changed.",
         )
     ]
 

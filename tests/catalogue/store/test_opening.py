@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -99,6 +100,34 @@ def test_what_the_user_keeps_is_read_by_nobody_else(tmp_path: Path, before: int 
         for path in tmp_path.iterdir():
             if path.name.startswith(names):
                 assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+class _Full:
+    """A file on a full disk."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    def __enter__(self) -> _Full:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def write(self, _: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_on_a_full_disk_the_catalogue_is_read_and_not_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, 3)
+    monkeypatch.setattr("tempfile.TemporaryFile", _Full)
+    with opened(tmp_path) as store:
+        assert codes(store) == ["catalogue_read_only"]
+        assert store.search("Entry 2", ALL).total == 1
+        with pytest.raises(StoreProblem):
+            store.edit(ONE, Edits(text="other"))
+    with pytest.raises(StoreProblem), opened(tmp_path / "new"):
+        pytest.fail("there is nothing to read")
 
 
 def test_a_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
