@@ -17,7 +17,14 @@ from stylus_ext.core.plan import MissingFile, Plan
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.schedules import HostSteps, Schedule, pick_schedules
 from stylus_ext.core.settings import VARIED, Settings
-from stylus_ext.core.tags import TagInputs, network_tags, own_weight, weigh, write_tags
+from stylus_ext.core.tags import (
+    TagInputs,
+    embedding_words,
+    network_tags,
+    own_weight,
+    weigh,
+    write_tags,
+)
 
 Pair = tuple[str, str]
 Planning = Callable[[Pair, Sequence[int]], Plan]
@@ -337,18 +344,28 @@ def tags_only(plan: Plan, own: Pair, settings: Settings) -> Plan:
     words of embeddings, alone.
     """
     tags = {tag.key: replace(tag, triggers=(), negative_text="") for tag in plan.tags}
-    plain = replace(settings, text=replace(settings.text, debias="", emphasis=1.0))
-    parsed = parse_prompt(own[0]), parse_prompt(own[1])
     tasks = tuple(replace(task, segment=0) for task in plan.composition.tasks)
     composition = replace(plan.composition, tasks=tasks)
-    inputs = TagInputs(*parsed, composition, tags, plain)
-    written = [write_tags(inputs, mask) for mask in plan.masks]
+    parsed = parse_prompt(own[0]), parse_prompt(own[1])
+    inputs = TagInputs(*parsed, composition, tags, settings)
+    described = own_weight(parse_prompt(plan.prompt).user_tags)
+    positive = [pick for pick in composition.all_picks if not pick.negative]
+    prompts = []
+    for mask, prompt in zip(plan.masks, plan.prompts, strict=True):
+        weights = weigh(composition, mask, settings.weights, described)
+        on = [pick for pick in positive if weights.get(pick.key)]
+        prompts.append(_with_tags([own[0], *embedding_words(own[0], on, tags, weights)], prompt))
     return replace(
         plan,
         prompt=own[0],
         negative_prompt=own[1],
-        prompts=tuple(texts.prompt for texts in written),
-        negative_prompts=tuple(texts.negative_prompt for texts in written),
+        prompts=tuple(prompts),
+        negative_prompts=tuple(write_tags(inputs, mask).negative_prompt for mask in plan.masks),
         composition=composition,
         tags=tuple(tags.values()),
     )
+
+
+def _with_tags(words: Sequence[str], prompt: str) -> str:
+    tags = [prompt[tag.start : tag.end] for tag in parse_prompt(prompt).user_tags]
+    return " ".join(part for part in (", ".join(filter(None, words)), *tags) if part)

@@ -266,3 +266,10 @@ def test_a_missing_one_is_offered_as_a_file(stylus: Stylus, folders: dict[str, A
 def test_words_are_found_whole() -> None:
     assert mentions("a, (Easy:1.1)", "easy")
     assert not mentions("uneasy, easy-going, <lora:easy:1>", "easy")
+
+
+def test_a_description_gives_its_embeddings_to_empty_prompts(
+    stylus: Stylus, folders: dict[str, Any]
+) -> None:
+    answer = ask(stylus, "", description="a dragon over a moor", **folders)
+    assert answer.texts.positive == ("dragon_ti",)
