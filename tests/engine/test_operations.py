@@ -287,6 +287,7 @@ def test_an_edit_can_be_undone_and_made_at_once(stylus: Stylus) -> None:
         "kind": None,
         "favourite": False,
         "note": None,
+        "tags": None,
     }
 
 
