@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +19,7 @@ from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.selection.plan import PlanRequest
 from tests.embedding_server import Answer, serving
-from tests.engine_process import Cli, endpoint_settings, make_folder, prepared_folder
+from tests.engine_process import ROOT, Cli, endpoint_settings, make_folder, prepared_folder
 from tests.fakes import Watch
 from tests.lora_files import write_lora
 
@@ -126,3 +129,39 @@ def test_a_server_that_does_not_answer_holds_no_plan_up(
         finally:
             answered.set()
             stylus.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "raise OSError('libtorch_cpu.so: cannot open shared object file')",
+        "raise ImportError('DLL load failed')",
+        "",
+    ],
+    ids=["library", "import", "empty"],
+)
+def test_a_broken_torch_leaves_plans_by_words(tmp_path: Path, content: str) -> None:
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(content, "utf-8")
+    loras = writer(tmp_path / "loras")
+    ran = subprocess.run(
+        [sys.executable, "-c", BY_WORDS, str(broken.parent), str(tmp_path / "data"), loras, PROMPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    answer = json.loads(ran.stdout)
+    assert "<lora:zorblax:" in answer["prompts"][0]
+    assert "no_encoder" in {note["code"] for note in answer["notes"]}
+
+
+BY_WORDS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from stylus_ext.cli.main import main
+_, _, data, loras, prompt = sys.argv
+sys.exit(main(["plan", prompt, "--json", "--lora-dir", loras, "--data-dir", data]))
+"""

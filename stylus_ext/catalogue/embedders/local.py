@@ -260,11 +260,11 @@ class SentenceTransformerEmbedder:
         quiet_libraries()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            import torch
-            from sentence_transformers import SentenceTransformer
-
-            torch.set_num_threads(self._threads)
             try:
+                import torch
+                from sentence_transformers import SentenceTransformer
+
+                torch.set_num_threads(self._threads)
                 return SentenceTransformer(
                     str(files.folder),
                     device=self._device,
@@ -277,11 +277,13 @@ class SentenceTransformerEmbedder:
                 RuntimeError,
                 KeyError,
                 AssertionError,
+                AttributeError,
                 ImportError,
             ) as problem:
                 raise Unavailable(
                     f"The model {self._wanted!r} could not be loaded on {self._device}: {problem} "
-                    f"Use {DEFAULT_MODEL} on cpu, which is always there."
+                    f"Use {DEFAULT_MODEL} on cpu, or see `python install.py doctor` if torch is"
+                    " damaged."
                 ) from problem
 
 
