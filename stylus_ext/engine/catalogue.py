@@ -22,6 +22,7 @@ from stylus_ext.catalogue.sources.starter import StarterCatalogue
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from stylus_ext.core.adapter_type import LORA, NO_OTHERS, OtherFolders
 from stylus_ext.core.card import AdapterKey
+from stylus_ext.core.counted import counted
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import DeadlineExceeded, InvalidInput, Note, StoreProblem, Unavailable
 from stylus_ext.core.feedback import Verdict, known_as
@@ -40,8 +41,21 @@ _ABOUT_FILES = frozenset(
     {"file_damaged", "file_unreadable", "folder_unreadable", "file_name"}
     | {"not_a_lora", "not_an_embedding"}
 )
+_MOST_IN_A_PLAN = 3
+"""Notes about files in a plan; Status lists more of them."""
 LORA_FOLDER = "the folder where your LoRAs are, such as models/Lora"
 PICTURE_FOLDER = "a folder of pictures that you made, such as the WebUI's outputs"
+
+
+def few_file_notes(notes: Sequence[Note], most: int) -> list[Note]:
+    """The notes, but of those about files only the first, and how many more there are."""
+    about = [note for note in notes if note.code in _ABOUT_FILES]
+    rest = about[most:]
+    if not rest:
+        return list(notes)
+    text = f"{counted(len(rest), 'more file')} could not be read; see Status, or `doctor --files`."
+    dropped = set(rest)
+    return [*(note for note in notes if note not in dropped), Note("more_files", text)]
 
 
 def checked_folder(folder: str, wanted: str = LORA_FOLDER) -> Path:
@@ -226,7 +240,7 @@ class Catalogue:
             return FolderState.LATE, [note]
         finally:
             self.write_lock.release()
-        return FolderState.READ, list(read.notes)
+        return FolderState.READ, few_file_notes(read.notes, _MOST_IN_A_PLAN)
 
     def _locked(self, progress: Progress, deadline: Deadline, wait: bool) -> bool:
         if self.write_lock.acquire(blocking=False):

@@ -122,6 +122,14 @@ def test_verdicts_and_recipes_judge_what_pictures_teach(stylus: Stylus, tmp_path
     assert examples() == []
 
 
+def test_a_plan_counts_files_that_cannot_be_read(stylus: Stylus, tmp_path: Path) -> None:
+    folder = loras(tmp_path / "loras")
+    for number in range(60):
+        (folder / f"broken {number}.safetensors").write_bytes(b"\xff" * 100)
+    told = codes(plan(stylus, "a castle", lora_dirs=[str(folder)]))
+    assert (told.count("file_damaged"), told.count("more_files")) == (3, 1)
+
+
 def test_the_status_names_files_that_cannot_be_read(stylus: Stylus, tmp_path: Path) -> None:
     folder = loras(tmp_path / "loras")
     for number in range(60):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stylus_ext import __version__
 from stylus_ext.catalogue.sources.local.file_report import report_files
-from stylus_ext.core.counted import counted
 from stylus_ext.core.errors import InvalidInput, Note
 from stylus_ext.core.family import listed_family
 from stylus_ext.core.ports import Filter
 from stylus_ext.core.settings import POLICIES, SCHEMES, Reranking, Settings
-from stylus_ext.engine.catalogue import checked_folder
+from stylus_ext.engine.catalogue import checked_folder, few_file_notes
 from stylus_ext.engine.encoders import embedding_cost, reranks_for_free
 from stylus_ext.engine.language_model import LanguageModel
 from stylus_ext.engine.requests import KeysInput, StatusInput
@@ -36,7 +35,7 @@ def status(stylus: Stylus, operations: Iterable[str], request: StatusInput) -> d
     notes = [
         *_setting_notes(stylus.settings),
         *catalogue.notes(),
-        *_file_notes(catalogue.file_notes),
+        *few_file_notes(catalogue.file_notes, _MOST_FILES),
         *_model_notes(model),
     ]
     return {
@@ -85,14 +84,6 @@ def _setting_notes(settings: Settings) -> list[Note]:
     except InvalidInput as error:
         return [Note("unknown_family", f"The setting selection.family: {error}")]
     return []
-
-
-def _file_notes(notes: Sequence[Note]) -> list[Note]:
-    """What is wrong with files in the LoRA folders, as far as a list of it is read."""
-    more = len(notes) - _MOST_FILES
-    text = f"{counted(more, 'more file')} could not be read."
-    rest = [Note("more_files", text)] if more > 0 else []
-    return [*notes[:_MOST_FILES], *rest]
 
 
 def _model_notes(model: LanguageModel) -> list[Note]:
