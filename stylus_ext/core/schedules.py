@@ -245,7 +245,7 @@ def schedule_from_json(data: Any) -> Schedule:
 
 
 def schedule_text(schedules: Mapping[str, Schedule]) -> str:
-    """For an infotext: `stem weight@time,weight@time; stem ...`."""
+    """For an infotext: `stem weight@time|weight@time; stem ...`."""
     return "; ".join(
         f"{stem} {'|'.join(f'{weight:g}@{time:g}' for time, weight in schedule)}"
         for stem, schedule in schedules.items()
