@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -230,6 +231,21 @@ def twin_functions(found: list[Module]) -> list[list[str]]:
     return [places for places in bodies.values() if len(places) > 1]
 
 
+def double_stops(module: Module) -> Iterator[str]:
+    for handler in ast.walk(ast.parse(module.source)):
+        if not isinstance(handler, ast.ExceptHandler) or handler.name is None:
+            continue
+        if handler.type is not None and ast.unparse(handler.type) == "OSError":
+            continue
+        for text in (node for node in ast.walk(handler) if isinstance(node, ast.JoinedStr)):
+            for part, after in zip(text.values, text.values[1:], strict=False):
+                value = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
+                ends = isinstance(after, ast.Constant) and str(after.value).startswith(".")
+                names_error = re.search(rf"\b{handler.name}\b(?!\.)", value)
+                if ends and names_error and not value.startswith("reason_of("):
+                    yield f"{module.name}:{text.lineno} {value}"
+
+
 def _code(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
     first = node.body[0]
     has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
@@ -263,6 +279,18 @@ def test_a_class_name_has_one_definition() -> None:
 
 def test_no_function_is_written_twice() -> None:
     assert twin_functions(modules()) == []
+
+
+def test_no_message_has_two_full_stops() -> None:
+    """The text of an error before a full stop goes through `reason_of`, but that of an OSError."""
+    found = [fault for module in modules() for fault in double_stops(module)]
+    assert not found, found
+
+
+def test_a_planted_double_full_stop_is_found() -> None:
+    source = "try:\n    f()\nexcept ValueError as error:\n    raise X(f'Bad: {%s}. Go.') from error"
+    assert list(double_stops(planted("core/one", source % "error")))
+    assert not list(double_stops(planted("core/one", source % "reason_of(error)")))
 
 
 def test_importing_a_module_only_defines_things() -> None:

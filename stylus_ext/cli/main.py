@@ -17,7 +17,7 @@ from typing import Any
 from stylus_ext.cli import bench, catalogue, downloads, operations, serve, train
 from stylus_ext.cli.flags import Help, add_settings, parse_duration, settings_of
 from stylus_ext.cli.session import session
-from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
+from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, reason_of
 from stylus_ext.core.settings import ENGINE_SECTIONS, Settings, with_values
 from stylus_ext.environment import doctor, engine_address
 from stylus_ext.environment.launch import replace_unencodable
@@ -85,7 +85,7 @@ def settings_for(folder: Path, arguments: Namespace) -> Settings:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError, InvalidInput) as error:
         raise InvalidInput(
-            f"{file} cannot be used: {str(error).rstrip('.')}. Correct it, or move it away to have"
+            f"{file} cannot be used: {reason_of(error)}. Correct it, or move it away to have"
             " the defaults."
         ) from error
     return with_values(settings, settings_of(arguments, ENGINE_SECTIONS))

@@ -62,6 +62,11 @@ class EngineRefusal(StylusError):
         self.status = status
 
 
+def reason_of(problem: object) -> str:
+    """The text of an error without its full stop, for the middle of a sentence."""
+    return str(problem).rstrip(". ")
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A sentence for the user; programs match its `code`."""

@@ -10,7 +10,7 @@ from typing import Any
 from stylus_ext.core.adapter_type import LORA
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Composition, Mask, NearMiss, Pick, Tag, Task
-from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.errors import InvalidInput, Note, reason_of
 from stylus_ext.core.schedules import Schedule, schedule_from_json
 
 JSON_VERSION = 2
@@ -125,7 +125,9 @@ def from_json(data: Mapping[str, Any]) -> Plan:
     try:
         return _read(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidInput(f"This is not a plan: {type(error).__name__} at {error}.") from error
+        raise InvalidInput(
+            f"This is not a plan: {type(error).__name__} at {reason_of(error)}."
+        ) from error
 
 
 def _read(data: Mapping[str, Any]) -> Plan:

@@ -70,6 +70,7 @@ _ABOUT_USE = re.compile(
     r"|\btraining (?:data|set|images?|pictures?)",
     re.IGNORECASE,
 )
+_JSON_PIECE = re.compile(r'^\s*[{\[]*\s*"[^"]*"\s*:')
 _IN_A_NAME = re.compile(r"(?<=\w )\(([^():\\]+)\)")
 _UNESCAPED = re.compile(r"(?<!\\)([()\[\]])")
 
@@ -131,7 +132,8 @@ def _written(texts: Iterable[str]) -> tuple[str, ...]:
 def _phrases(group: str, own: frozenset[str], kind: str) -> list[_Phrase]:
     """The content phrases of a group, without placeholders, sentences, counts and networks."""
     found = []
-    for text in _texts(group):
+    stated = ",".join(part for part in group.split(",") if not is_json_piece(part))
+    for text in _texts(stated):
         content = _content(text)
         if not _is_trigger(text, content):
             continue
@@ -146,6 +148,11 @@ def _texts(group: str) -> list[str]:
     read = parse_prompt(_IN_A_NAME.sub(r"\\(\1\\)", group))
     texts = dict.fromkeys(piece.text for piece in pieces(read) if piece.role == "content")
     return [text for text in texts if not ("<" in text and ">" in text)]  # could become a tag
+
+
+def is_json_piece(text: str) -> bool:
+    """Whether a text begins like a field of JSON, such as `"id": "12`."""
+    return _JSON_PIECE.match(text) is not None
 
 
 def _content(text: str) -> tuple[str, ...]:

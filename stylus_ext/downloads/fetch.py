@@ -75,7 +75,8 @@ class FetchMissing:
             raise
         except StylusError as error:
             logger.info("not fetched: %s: %s", card.key, error)  # the report says it
-            return Failed(card.key, card.name, str(getattr(error, "code", "failed")), str(error))
+            code = str(getattr(error, "code", "failed"))
+            return Failed(card.key, card.name, code, _named(card, str(error)))
         except Exception:
             logger.exception("not foreseen while fetching %s", card.key)
             return Failed(
@@ -101,6 +102,11 @@ class FetchMissing:
                 sum(task.total for task in tasks),
             )
             progress.report(step, done, total or None)
+
+
+def _named(card: AdapterCard, message: str) -> str:
+    """A message that says which adapter it is about."""
+    return message if card.name in message else f"{called(card)} was not fetched: {message}"
 
 
 def _report(

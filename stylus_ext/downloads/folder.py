@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import lock_descriptor
 
-from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable, reason_of
 from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.files import open_regular
 from stylus_ext.downloads.part import PART_SUFFIX, PREFIX, delete_part
@@ -141,7 +141,7 @@ class LoraFolderWriter:
             real = folder.resolve(strict=True)
         except (OSError, RuntimeError) as error:
             raise StoreProblem(
-                f"The folder {folder} cannot be created: {error}. Check the LoRA folder."
+                f"The folder {folder} cannot be created: {reason_of(error)}. Check the LoRA folder."
             ) from error
         if not real.is_relative_to(root):
             raise InvalidInput(

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from stylus_ext.catalogue.sources.local.header import MAX_HEADER, BadLoraFile, read_header
+from stylus_ext.core.errors import reason_of
 from stylus_ext.core.fetching import NotFetched, in_mb
 from stylus_ext.downloads.part import PartFile
 from stylus_ext.net import BadAnswer, Http, HttpRefusal, StreamResponse, Unreachable, origin_of
@@ -66,7 +67,7 @@ def check_whole(path: Path, size: int, what: str) -> None:
     except BadLoraFile as error:
         raise NotFetched(
             "damaged",
-            f"The file received for {what} is damaged: {error.why or error}. Nothing was"
+            f"The file received for {what} is damaged: {reason_of(error.why or error)}. Nothing was"
             " kept; try again later.",
         ) from error
 

@@ -18,6 +18,7 @@ from stylus_ext.llm import (
     Place,
     Price,
     llm_key,
+    load_openai,
     place_of,
 )
 from stylus_ext.llm.schema import Text
@@ -96,6 +97,11 @@ class LanguageModel:
     def free_composers(self) -> tuple[str, ...]:
         """Names of the composers without a price: a model in the own network costs nothing."""
         return ("rules", "chat") if self.on and self.place != "elsewhere" else ("rules",)
+
+    def load(self) -> None:
+        """Load the code that a model is asked with, before a plan's time runs."""
+        if self.on:
+            load_openai()
 
     def composer(self) -> Composer:
         try:

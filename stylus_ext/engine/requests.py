@@ -105,7 +105,7 @@ class PlanningInput(ReachInput):
 
     batch_size: Whole = Field(default=1, ge=1, le=1024)
     downloads: bool = False
-    without: list[NotFetchedInput] | None = Field(default=None, max_length=100)
+    without: list[NotFetchedInput] | None = Field(default=None, max_length=10_000)
     corrections: CorrectionsInput | None = None
     host_steps: HostStepsInput | None = None
     deadline_s: Seconds | None = None
@@ -316,7 +316,7 @@ class ImportInput(OperationInput):
 
 
 class FetchInput(OtherFoldersInput):
-    keys: list[KeyText] = Field(max_length=100)
+    keys: list[KeyText]
     lora_dirs: list[FolderText] = Field(default=[], max_length=64)
     dry_run: bool = False
 

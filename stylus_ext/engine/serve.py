@@ -150,7 +150,7 @@ def serve(
         jobs = Jobs()
         try:
             with no_gc():
-                _load(stylus)
+                load(stylus)
                 server = _server(stylus, jobs, token, lifecycle or Lifecycle())
             with _ended_by_signals(server):
                 jobs.start("prepare", lambda progress: _prepare(stylus, progress))
@@ -216,8 +216,12 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any
     return server
 
 
-def _load(stylus: Stylus) -> None:
-    """Loads all that plans by words need; `_prepare` loads a local encoder behind them."""
+def load(stylus: Stylus) -> None:
+    """Loads all that plans by words need, and the code that asks a language model.
+
+    `_prepare` loads a local encoder behind them.
+    """
+    stylus.services.language_model.load()
     if stylus.settings.encoder.endpoint:
         return  # nothing leaves the machine before the first plan
     stylus.catalogue.questions.defer()

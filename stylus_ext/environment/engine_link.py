@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError
+from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError, reason_of
 from stylus_ext.environment import engine_address
 
 _LARGEST_ANSWER = 64 * 1024 * 1024
@@ -56,7 +56,7 @@ class EngineLink:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             raise EngineGone(
-                f"The engine at {self.url} cannot be reached ({error}). Is it running?"
+                f"The engine at {self.url} cannot be reached ({reason_of(error)}). Is it running?"
             ) from error
         finally:
             connection.close()

@@ -10,7 +10,7 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.evaluation.picks import PromptPicks, order_of, read_picks
 
 COLUMNS = ("id", "prompt", "left", "right", "better")
@@ -89,7 +89,7 @@ def read_verdicts(path: Path, compared: Mapping[str, PickComparison]) -> dict[st
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise InvalidInput(f"{path} cannot be read as a sheet: {problem}.") from problem
+        raise InvalidInput(f"{path} cannot be read as a sheet: {reason_of(problem)}.") from problem
     found = dict.fromkeys(compared, "")
     for row in rows:
         query, better = row.get("id") or "", (row.get("better") or "").strip().lower()

@@ -13,7 +13,7 @@ import numpy as np
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.composition import Candidate, Pick
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.settings import Selection
@@ -184,7 +184,7 @@ def _record(
     try:
         record = json.loads(line)
     except ValueError as problem:
-        raise InvalidInput(f"{place} is not JSON: {problem}.") from problem
+        raise InvalidInput(f"{place} is not JSON: {reason_of(problem)}.") from problem
     if not isinstance(record, dict):
         raise InvalidInput(f"{place} is not a JSON object.")
     for name, kind in needed.items():
@@ -199,7 +199,7 @@ def cards(path: Path) -> Iterator[AdapterCard]:
             yield _card(record)
         except (KeyError, TypeError, ValueError) as problem:
             raise InvalidInput(
-                f"{path} holds a record that is no adapter of the benchmark: {problem!r}."
+                f"{path} holds a record that is no adapter of the benchmark: {reason_of(problem)}."
             ) from problem
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.evaluation.training_data import (
     CaptionedPicture,
     EncodedData,
@@ -123,8 +123,9 @@ def _load(checkpoint: Path, device: str) -> Any:
             pipeline = StableDiffusionPipeline.from_single_file(str(checkpoint), **options)
     except (OSError, ValueError, KeyError) as error:
         raise InvalidInput(
-            f"{checkpoint} cannot be loaded: {str(error).splitlines()[0]}. Give a checkpoint of"
-            " SD 1 or SD 2: a safetensors file, or a folder in the format of diffusers."
+            f"{checkpoint} cannot be loaded: {reason_of(str(error).splitlines()[0])}. Give a"
+            " checkpoint of SD 1 or SD 2: a safetensors file, or a folder in the format of"
+            " diffusers."
         ) from error
     if pipeline.unet.config.cross_attention_dim == _SDXL:
         raise InvalidInput("Training is for checkpoints of SD 1 and SD 2.")

@@ -16,6 +16,7 @@ refuses; `LlmNoVision` if it cannot read images), `LlmUnreadable` (no answer of 
 from __future__ import annotations
 
 from stylus_ext.llm.client import LlmClient
+from stylus_ext.llm.connection import load_openai
 from stylus_ext.llm.schema import LlmAnswer
 from stylus_ext.llm.server import (
     LlmEndpoint,
@@ -52,6 +53,7 @@ __all__ = [
     "Reply",
     "Spent",
     "llm_key",
+    "load_openai",
     "picture_tokens",
     "place_of",
     "price_of",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Generic, TypeVar
 
-from stylus_ext.llm.connection import Connection
+from stylus_ext.core.errors import reason_of
+from stylus_ext.llm.connection import Connection, load_openai
 from stylus_ext.llm.dialect import ErrorStatus, ServerDialect, without_keys
 from stylus_ext.llm.schema import LlmAnswer, Unusable, message_of, read, server_schema
 from stylus_ext.llm.server import (
@@ -67,6 +68,7 @@ class LlmClient:
 
     def ask(self, request: LlmRequest[A], deadline_s: float, check: Check = no_check) -> Reply[A]:
         """Raises a `LlmProblem`, or what `check` raises."""
+        load_openai()
         began = time.perf_counter()
         run = _RetriedRequest(self, request, deadline_s, check)
         reply = run.reply()
@@ -178,11 +180,11 @@ class _RetriedRequest(Generic[A]):
         except APIConnectionError as problem:
             self._check()
             self._wait_for_retry(
-                f"cannot be reached ({problem.__cause__ or problem}). Check that it runs, or empty"
-                " the setting chat.chat_url"
+                f"cannot be reached ({reason_of(problem.__cause__ or problem)}). Check that it"
+                " runs, or empty the setting chat.chat_url"
             )
         except (BadAnswer, OpenAIError, ValueError, TypeError) as problem:
-            self._wait_for_retry(f"did not answer like a chat server: {problem}")
+            self._wait_for_retry(f"did not answer like a chat server: {reason_of(problem)}")
         return None
 
     def _after(self, refusal: ErrorStatus) -> None:
@@ -229,7 +231,7 @@ class _RetriedRequest(Generic[A]):
     def _repair(self, problem: Unusable) -> None:
         """Change what the next try asks for, or give up."""
         endpoint = self.client.endpoint
-        why = without_keys(str(problem), endpoint.key)  # may be the server's words
+        why = reason_of(without_keys(str(problem), endpoint.key))  # may be the server's words
         if problem.fault == "refusal":
             raise LlmRefused(f"The model {endpoint.model} refused to answer: {why}.")
         if self.tries >= RETRY.tries:

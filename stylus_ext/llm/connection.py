@@ -20,6 +20,11 @@ _SENT_HEADERS = frozenset(
 )
 
 
+def load_openai() -> None:
+    """Import the package, which takes a second or more, before the time of a request starts."""
+    import openai  # noqa: F401
+
+
 class Connection:
     """The key goes to its own origin only; large responses are refused.
 

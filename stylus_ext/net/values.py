@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from stylus_ext.core.card import AUTO_V3
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.triggers import is_json_piece
 
 LONGEST_NAME = 255
 LONGEST_TEXT = 20_000
@@ -94,11 +95,11 @@ def without_tags(prompt: str) -> str:
 
 
 def groups(values: Iterable[object]) -> tuple[str, ...]:
-    """Groups of trigger words without network tags; empty and repeated ones are dropped."""
+    """Groups of trigger words without network tags, pieces of JSON, empty and repeated ones."""
     found: dict[str, str] = {}
     for value in values:
         group = " ".join(without_tags(text(value)).split())
-        if group:
+        if group and not is_json_piece(group):
             found.setdefault(group.casefold(), group)
         if len(found) == _MOST_WORDS:
             break

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.prompt.phrases import EVEN
 from stylus_ext.selection.lexical.segment import Floats
 from stylus_ext.selection.retrieve.features import FEATURES
@@ -168,7 +168,7 @@ def ranker_of(values: Mapping[str, Any], features: Sequence[str]) -> Ranker:
             )
         return Ranker(tuple(features), *(_weights(values[name], len(features)) for name in REGIMES))
     except (KeyError, TypeError, ValueError) as problem:
-        raise InvalidInput(f"Not valid weights of the ranker: {problem!r}.") from problem
+        raise InvalidInput(f"Not valid weights of the ranker: {reason_of(problem)}.") from problem
 
 
 def values_of(ranker: Ranker) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.files import write_file
 from stylus_ext.core.weight_formats import ADAPTER_KEY, STYLEINJECT
 from stylus_ext.styleinject.adapter import Adapter
@@ -94,7 +94,7 @@ def load(path: Path) -> Adapter:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise InvalidInput(f"{path.name} cannot be read: {error}.") from error
+        raise InvalidInput(f"{path.name} cannot be read: {reason_of(error)}.") from error
     if metadata.get(ADAPTER_KEY) != STYLEINJECT or metadata.get("stylus.format") != _FORMAT:
         raise InvalidInput(f"{path.name} is no StyleInject file that this version of Stylus reads.")
     parts = {written: part for part, written in _PARTS.items()}

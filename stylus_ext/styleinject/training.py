@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.styleinject.adapter import Adapter, attach
 from stylus_ext.styleinject.files import write_tensors
 
@@ -116,4 +116,4 @@ def _read(file: Path) -> tuple[dict[str, str], dict[str, Any]]:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             return dict(opened.metadata() or {}), tensors
     except (OSError, SafetensorError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.") from error
+        raise InvalidInput(f"{file} cannot be read: {reason_of(error)}.") from error

@@ -66,6 +66,14 @@ def test_words_of_the_name_call_it_too() -> None:
     assert chosen("an old lighthouse", *groups, name="Old Lighthouse") == ()
 
 
+@pytest.mark.parametrize(
+    "piece", ['"id": "700101', '{"id": "700101"}', '"trainedWords": ["xyz"', '[{"id": 7']
+)
+def test_a_piece_of_json_is_no_trigger(piece: str) -> None:
+    assert chosen("a fox", piece) == ()
+    assert chosen("a cat", f"zorgfox, {piece}") == ("zorgfox",)
+
+
 def test_of_several_subjects_the_one_in_the_prompt_is_called() -> None:
     groups = ("mirvael", "tessadora", "korvin")
     assert chosen("tessadora in the rain", *groups, kind="character") == ()

@@ -67,8 +67,8 @@ def test_one_that_fails_stops_no_other_and_has_a_sentence() -> None:
     report = FetchMissing(SlowDownloader(wrong=frozenset({1, 2})))(cards(4), Watch())
     assert [one.key.value for one in report.fetched] == ["3", "4"]
     assert [(one.key.value, one.name, one.code, one.text) for one in report.failed] == [
-        ("1", "Adapter 1", "wrong_hash", "It is another file."),
-        ("2", "Adapter 2", "failed", "Nobody answers."),
+        ("1", "Adapter 1", "wrong_hash", "Adapter 1 was not fetched: It is another file."),
+        ("2", "Adapter 2", "failed", "Adapter 2 was not fetched: Nobody answers."),
     ]
 
 

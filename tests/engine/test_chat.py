@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.operations.table import perform
+from stylus_ext.engine.serve import load
 from stylus_ext.engine.stylus import open_stylus
 from tests.chat_service.composing import answers, sensible
 from tests.chat_service.server import serving
@@ -39,6 +41,20 @@ def test_without_a_model_the_rules_alone_compose(folder: Path, vectors: Embeddin
         ["rules"],
     )
     assert "openai" not in str(status)
+
+
+def test_the_client_is_loaded_before_the_first_plan(
+    folder: Path, vectors: EmbeddingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "openai"]:
+        monkeypatch.delitem(sys.modules, name)
+    endpoint = {"encoder": {"endpoint": vectors.url, "model": "bag"}}
+    for url, loaded in (("", False), ("http://127.0.0.1:9", True)):
+        chat = {"chat_url": url, "chat_model": "m"}
+        stylus = open_stylus(folder, with_values(Settings(), {**endpoint, "chat": chat}))
+        load(stylus)
+        stylus.close()
+        assert ("openai" in sys.modules) is loaded
 
 
 @pytest.mark.parametrize("url", ["http://localhost:11434", "http://127.0.0.1:1234/v1"])

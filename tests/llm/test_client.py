@@ -7,10 +7,12 @@ from __future__ import annotations
 import base64
 import gzip
 import logging
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -88,6 +90,28 @@ def test_a_question_and_its_reply(server: ChatService) -> None:
             "json_schema": {"name": "Words", "strict": True, "schema": server_schema(Words)},
         },
     }
+
+
+def test_the_import_of_the_client_costs_a_request_no_time(
+    server: ChatService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late_s = 0.0
+
+    class SlowImport:
+        def find_spec(self, name: str, *_: object) -> None:
+            nonlocal late_s
+            if name == "openai":
+                late_s += 60.0
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "openai"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [SlowImport(), *sys.meta_path])
+    clock = SimpleNamespace(
+        monotonic=lambda: time.monotonic() + late_s, perf_counter=time.perf_counter
+    )
+    monkeypatch.setattr(asking_module, "time", clock)
+    assert ask(server).answer == ANSWER
+    assert late_s
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/v1", "/v1/", "/v1/chat/completions"])

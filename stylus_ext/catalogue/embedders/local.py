@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from stylus_ext.catalogue.embedders.questions import VectorCache
-from stylus_ext.core.errors import EnvironmentProblem, InvalidInput, Unavailable
+from stylus_ext.core.errors import EnvironmentProblem, InvalidInput, Unavailable, reason_of
 from stylus_ext.core.ports import Matrix
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def model_files(model: str) -> ModelFiles:
         sums = _sums(folder)
     except OSError as problem:
         raise EnvironmentProblem(
-            f"The files of the model {model!r} cannot be read: {problem}."
+            f"The files of the model {model!r} cannot be read: {reason_of(problem)}."
         ) from problem
     if bundled:
         check_weights(folder, sums.get("model.safetensors", "missing"))
@@ -142,7 +142,9 @@ def _longest(folder: Path) -> int:
     except FileNotFoundError:
         return 0
     except (ValueError, TypeError, AttributeError) as problem:
-        raise InvalidInput(f"{file} cannot be read: {problem}. Fetch the model anew.") from problem
+        raise InvalidInput(
+            f"{file} cannot be read: {reason_of(problem)}. Fetch the model anew."
+        ) from problem
 
 
 def _dimensions(folder: Path) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.files import open_regular
 
 RECORD_CLASSES = frozenset(
@@ -70,8 +70,8 @@ def records(path: Path) -> Iterator[Record]:
         OverflowError,
     ) as problem:  # an empty file cannot be mapped; pickletools finds a truncated one
         raise NotPlain(
-            f"{path.name} is damaged or not a pickle of records: {problem}. Nothing in it was"
-            " executed."
+            f"{path.name} is damaged or not a pickle of records: {reason_of(problem)}. Nothing in"
+            " it was executed."
         ) from problem
     except OSError as problem:
         raise InvalidInput(f"{path} cannot be read: {problem.strerror or problem}.") from problem

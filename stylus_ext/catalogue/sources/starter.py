@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile, RemoteFile
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.ports import Progress, Sighting
 
 _STEP = "reading the starter catalogue"
@@ -27,7 +27,8 @@ class StarterCatalogue:
             lines = self._path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InvalidInput(
-                f"The starter catalogue {self._path} cannot be read: {error}. Reinstall Stylus."
+                f"The starter catalogue {self._path} cannot be read: {reason_of(error)}."
+                " Reinstall Stylus."
             ) from error
         for number, line in enumerate(lines):
             if number % 100 == 0:

@@ -19,7 +19,7 @@ import numpy as np
 
 from stylus_ext.catalogue.vectors.matrix import Row
 from stylus_ext.core.entry import View
-from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable
+from stylus_ext.core.errors import InvalidInput, StoreProblem, Unavailable, reason_of
 from stylus_ext.core.ports import Matrix
 
 logger = logging.getLogger(__name__)
@@ -226,8 +226,8 @@ class ChromaHome:
             if self._url:
                 self.close()
                 raise Unavailable(
-                    f"The vectors could not be {done} at {self._url}: {problem}. Check that the"
-                    " Chroma server runs."
+                    f"The vectors could not be {done} at {self._url}: {reason_of(problem)}. Check"
+                    " that the Chroma server runs."
                 ) from problem
             refused = done == "written" and isinstance(problem, ValueError)
             if (

@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from stylus_ext.catalogue.sources.common import https_url
 from stylus_ext.catalogue.sources.local.facts import StatedFacts, merge_facts
 from stylus_ext.core.card import Example
-from stylus_ext.core.errors import Note
+from stylus_ext.core.errors import Note, reason_of
 from stylus_ext.core.files import open_regular
 from stylus_ext.net.values import (
     NotJson,
@@ -274,7 +274,9 @@ def read_sidecars(
                 stated.append(_read(path, suffix, subject))
             except (OSError, NotJson) as error:
                 reason = error.strerror or error if isinstance(error, OSError) else error
-                notes.append(Note("sidecar_skipped", f"{path.name} was skipped: {reason}."))
+                notes.append(
+                    Note("sidecar_skipped", f"{path.name} was skipped: {reason_of(reason)}.")
+                )
     return stated, notes
 
 

@@ -28,7 +28,7 @@ from stylus_ext.catalogue.sources.pictures.infotext import (
 )
 from stylus_ext.catalogue.sources.pictures.triggers import find_triggers, split_pieces
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, LocalFile
-from stylus_ext.core.errors import InvalidInput, Note
+from stylus_ext.core.errors import InvalidInput, Note, reason_of
 from stylus_ext.core.feedback import REFUSED, Verdict, doubts
 from stylus_ext.core.file_names import TagNames
 from stylus_ext.core.ports import PastPicture, PictureUse, Progress, Sighting
@@ -260,7 +260,10 @@ def learn(
             if skipped <= _MAX_NOTES:
                 reason = getattr(error, "strerror", None) or error
                 notes.append(
-                    Note("picture_skipped", f"The picture {path.name} was skipped: {reason}.")
+                    Note(
+                        "picture_skipped",
+                        f"The picture {path.name} was skipped: {reason_of(reason)}.",
+                    )
                 )
             continue
         if text:

@@ -107,6 +107,7 @@ def test_a_name_that_needs_cleaning_is_none(unclean: object) -> None:
         ([None, 3, {"a": 1}, "ok"], ("ok",)),
         (["two\nlines"], ("two lines",)),
         (["a <3 b"], ("a <3 b",)),
+        (['"id": "700101', "ok", '{"a": 1}'], ("ok",)),
     ],
 )
 def test_trigger_groups(entries: list[object], groups: tuple[str, ...]) -> None:
