@@ -17,15 +17,17 @@ from stylus_ext.core.generation import ImageSchedules, Texts
 from stylus_ext.core.prompt.parse import parse_prompt
 from stylus_ext.core.schedules import schedule_text
 from stylus_ext.core.tags import ADAPTER_KINDS
-from stylus_ext.host.picture_facts import HIRES_SCHEDULES, SCHEDULES, facts_of, not_loaded
+from stylus_ext.host.picture_facts import (
+    HIRES_SCHEDULES,
+    SCHEDULES,
+    facts_of,
+    not_loaded,
+    only_facts,
+)
 from stylus_ext.host.values import KINDS, PanelValues, read_values
 
-VERSION, SETTINGS, PROMPT, NEGATIVE = (
-    "Stylus",
-    "Stylus settings",
-    "Stylus prompt",
-    "Stylus negative prompt",
-)
+VERSION, SETTINGS = "Stylus", "Stylus settings"
+PROMPT, NEGATIVE = "Stylus prompt", "Stylus negative prompt"
 MASK, NOTES, FAMILY, KEPT = "Stylus mask", "Stylus notes", "Stylus family", "Stylus kept"
 OURS = (VERSION, SETTINGS, PROMPT, NEGATIVE, FAMILY, MASK, KEPT, NOTES, SCHEDULES, HIRES_SCHEDULES)
 HASHES = "Lora hashes"
@@ -143,11 +145,9 @@ def load_replay(text: str) -> Replay | None:
     """Read what `dump` wrote; None for anything else."""
     try:
         data = json.loads(text) if text else None
-        return (
-            None
-            if data is None
-            else Replay(str(data["prompt"]), tuple(map(str, data["tags"])), _ours(data["fields"]))
-        )
+        if data is None:
+            return None
+        return Replay(str(data["prompt"]), tuple(map(str, data["tags"])), _ours(data["fields"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -161,7 +161,9 @@ def replay_of(params: Mapping[str, Any]) -> Replay | None:
 
 
 def _ours(params: Mapping[str, Any]) -> dict[str, str]:
-    return {name: str(params[name]) for name in OURS if name in params}
+    fields = {name: str(params[name]) for name in OURS if name in params}
+    notes = only_facts(fields.pop(NOTES, ""))
+    return fields | ({NOTES: notes} if notes else {})
 
 
 def pasted_values(params: Mapping[str, Any]) -> PanelValues:

@@ -8,7 +8,7 @@ from stylus_ext.core.errors import Note
 
 SCHEDULES, HIRES_SCHEDULES = "Stylus schedules", "Stylus hires schedules"
 """Fields of an infotext; the second is written where the passes differ."""
-_FACTS = {
+FACTS = {
     "refused": "Stylus did nothing.",
     "disabled": "Stylus did nothing, since extra networks were off.",
     "failed": "Stylus did nothing.",
@@ -35,7 +35,13 @@ and pictures are published.
 
 
 def facts_of(notes: Iterable[Note]) -> str:
-    return " ".join(dict.fromkeys(_FACTS[note.code] for note in notes if note.code in _FACTS))
+    return " ".join(dict.fromkeys(FACTS[note.code] for note in notes if note.code in FACTS))
+
+
+def only_facts(text: str) -> str:
+    """The facts in a text: an earlier picture may have addresses, or the words of others."""
+    found = sorted((text.find(fact), fact) for fact in set(FACTS.values()) if fact in text)
+    return " ".join(fact for _, fact in found)
 
 
 def not_loaded(stems: Collection[str], hashes: str | None) -> frozenset[str]:

@@ -161,6 +161,18 @@ def test_only_fields_of_ours_are_taken_from_a_paste() -> None:
     assert replay_of({"Prompt": "x", "Seed": "5"}) is None
 
 
+def test_notes_of_an_earlier_picture_are_our_facts_or_nothing() -> None:
+    fact = of_generation(PanelValues(), "", [Note("late", "")])["Stylus notes"]
+    for said in ("http://127.0.0.1:8000/v1 said: no", "/home/jane/x", fact):
+        text = f"{said} {fact} more of a server's words"
+        replay = replay_of({"Stylus": "0.1.0", "Stylus notes": text, "Prompt": "x"})
+        assert replay is not None
+        assert replay.fields["Stylus notes"] == fact
+    replay = replay_of({"Stylus": "0.1.0", "Stylus notes": "C:\\x failed", "Prompt": "x"})
+    assert replay is not None
+    assert "Stylus notes" not in replay.fields
+
+
 def test_tags_are_adapters_only() -> None:
     text = "a <lora:x:0.5>, <hypernet:y:1> <lyco:z:1:2> and <lora:x:0.5>"
     assert tags_of(text) == ("<lora:x:0.5>", "<lyco:z:1:2>", "<lora:x:0.5>")

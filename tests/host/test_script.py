@@ -211,6 +211,19 @@ def test_an_interrupt_while_it_plans_is_heeded_at_once(stage: Stage) -> None:
     assert any("interrupted" in text for text in done.p.comments)
 
 
+def test_neither_addresses_nor_words_of_servers_get_into_a_picture(stage: Stage) -> None:
+    from stylus_ext.core.errors import Note
+    from stylus_ext.host.picture_facts import FACTS
+
+    said = "The server at http://127.0.0.1:8000/v1 answered (buy more); see C:\\x and /home/jane"
+    stage.client.notes = tuple(Note(code, said) for code in (*FACTS, "some_other"))
+    done = stage.host.api(ON, prompt=PROMPT, n_iter=2, enable_hr=True)
+    assert any(said in text for text in done.p.comments)
+    for written in (*done.infotexts, str(done.p.extra_generation_params)):
+        assert parse_generation_parameters(done.infotexts[0])["Stylus notes"] in written
+        assert not [part for part in ("127.0", "buy", "jane", "C:") if part in written]
+
+
 def test_an_engine_that_breaks_leaves_the_prompt_and_a_note(stage: Stage) -> None:
     from tests.host.double.planner import gone
 
