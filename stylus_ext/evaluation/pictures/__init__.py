@@ -1,0 +1,1 @@
+"""Compare pictures made with and without Stylus: make them, measure them, report."""
