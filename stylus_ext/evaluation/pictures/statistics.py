@@ -35,9 +35,9 @@ class PairedComparison:
     """An arm against the reference arm; `p` is corrected for the number of arms."""
 
     difference: Interval
-    wins: int
-    losses: int
-    ties: int
+    higher: int
+    lower: int
+    equal: int
     p_alone: float
     p: float
 

@@ -55,7 +55,7 @@ def test_swapping_the_arms_swaps_the_sign(pairs: dict[int, tuple[float, float]])
     second = {key: pair[1] for key, pair in pairs.items()}
     one, other = compare(first, {"x": second})["x"], compare(second, {"x": first})["x"]
     assert one.difference.mean == -other.difference.mean
-    assert (one.wins, one.losses, one.ties) == (other.losses, other.wins, other.ties)
+    assert (one.higher, one.lower, one.equal) == (other.lower, other.higher, other.equal)
     assert one.p == other.p
     assert one.difference.low == pytest.approx(-other.difference.high, rel=1e-6, abs=1e-6)
 
@@ -63,7 +63,7 @@ def test_swapping_the_arms_swaps_the_sign(pairs: dict[int, tuple[float, float]])
 def test_only_prompts_of_both_arms_are_compared() -> None:
     found = compare({1: 0.0, 2: 0.0}, {"x": {2: 1.0, 3: 9.0}, "y": {4: 1.0}})
     assert list(found) == ["x"]
-    assert (found["x"].wins, found["x"].difference.mean) == (1, 1.0)
+    assert (found["x"].higher, found["x"].difference.mean) == (1, 1.0)
 
 
 def test_an_interval_covers_the_true_mean_about_as_often_as_it_should() -> None:
@@ -95,8 +95,8 @@ def test_equal_arms_are_not_called_different_more_often_than_allowed(
 def test_the_sample_size_has_the_power_that_it_states(effect: float) -> None:
     count = sample_size(effect).prompts
     random = np.random.default_rng(3)
-    wins = (random.normal(effect, 1.0, (1000, count)) > 0).sum(axis=1)
-    found = sum(sign_test(int(won), count - int(won)) < ALPHA for won in wins)
+    higher = (random.normal(effect, 1.0, (1000, count)) > 0).sum(axis=1)
+    found = sum(sign_test(int(won), count - int(won)) < ALPHA for won in higher)
     assert 0.7 <= found / 1000 <= 0.93
 
 

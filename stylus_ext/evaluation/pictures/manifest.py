@@ -1,0 +1,161 @@
+"""The output folder: the run's settings, its plans, and one line for every picture made.
+
+`run.json` holds what all pictures share, `plans.jsonl` the texts of each arm and prompt,
+`manifest.jsonl` the pictures. A picture is on disk before its line is, so a killed run loses at
+most the picture that was being made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.files import write_file
+
+RUN, PLANS, MANIFEST, PICTURES = "run.json", "plans.jsonl", "manifest.jsonl", "pictures"
+
+
+@dataclass(frozen=True, slots=True)
+class ArmTexts:
+    """The final texts of one prompt in one arm, one for each picture."""
+
+    arm: str
+    prompt: int
+    texts: tuple[str, ...]
+    negatives: tuple[str, ...]
+    adapters: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MadePicture:
+    """One picture and its facts; `prompt` and `number` are places, `file` is below the folder."""
+
+    arm: str
+    prompt: int
+    number: int
+    seed: int
+    text: str
+    negative: str
+    file: str
+    sha256: str
+    seconds: float
+    planning_seconds: float
+    checkpoint: str = ""
+    infotext: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        return self.arm, self.prompt, self.number
+
+
+class PictureFolder:
+    """The folder of one run. `settings` are those of `run.json`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings: dict[str, Any] = {}
+
+    def open(self, settings: Mapping[str, Any]) -> None:
+        """Begin a run, or resume the same one."""
+        wanted = json.loads(json.dumps(settings))
+        file = self.folder / RUN
+        if file.exists():
+            found = self.read_settings()
+            changed = sorted(name for name in wanted if wanted[name] != found.get(name))
+            if changed:
+                raise InvalidInput(
+                    f"{self.folder} has a run with other settings ({', '.join(changed)}). Name"
+                    " another folder with --out."
+                )
+        else:
+            if self.folder.exists() and any(self.folder.iterdir()):
+                raise InvalidInput(
+                    f"{self.folder} is not empty and has no run. Name another folder with --out."
+                )
+            (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+            write_file(file, json.dumps(wanted, indent=1), durable=True)
+            self.settings = wanted
+        (self.folder / PICTURES).mkdir(exist_ok=True)
+
+    def read_settings(self) -> dict[str, Any]:
+        file = self.folder / RUN
+        try:
+            self.settings = dict(json.loads(file.read_text("utf-8")))
+        except FileNotFoundError as error:
+            raise InvalidInput(f"{self.folder} has no run of `evaluate`.") from error
+        except (OSError, ValueError, TypeError) as error:
+            raise InvalidInput(f"{file} cannot be used: {error}.") from error
+        return self.settings
+
+    def plans(self) -> dict[tuple[str, int], ArmTexts]:
+        names = {item.name for item in fields(ArmTexts)}
+        found = (
+            ArmTexts(**{name: _tupled(value) for name, value in line.items() if name in names})
+            for line in _lines(self.folder / PLANS)
+        )
+        return {(each.arm, each.prompt): each for each in found}
+
+    def add_plan(self, plan: ArmTexts) -> None:
+        _append(self.folder / PLANS, asdict(plan))
+
+    def pictures(self) -> list[MadePicture]:
+        """The pictures whose files are there, the latest of each place."""
+        names = {item.name for item in fields(MadePicture)}
+        found = {}
+        for line in _lines(self.folder / MANIFEST):
+            made = MadePicture(**{name: value for name, value in line.items() if name in names})
+            if (self.folder / made.file).is_file():
+                found[made.place] = made
+        return list(found.values())
+
+    def write_picture(self, arm_number: int, prompt: int, number: int, data: bytes) -> str:
+        """Write the picture's file and return its name below the folder."""
+        name = f"{PICTURES}/{prompt:05d}-{number:02d}-arm{arm_number}.png"
+        write_file(self.folder / name, data, durable=True)
+        return name
+
+    def add_picture(self, made: MadePicture) -> None:
+        _append(self.folder / MANIFEST, asdict(made))
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _append(file: Path, value: Mapping[str, Any]) -> None:
+    """Add one line, on disk before this returns; a torn line before it is ended."""
+    with file.open("a+b") as opened:
+        if opened.tell() > 0:
+            opened.seek(-1, os.SEEK_END)
+            if opened.read(1) != b"\n":
+                opened.write(b"\n")
+        opened.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines; torn lines are skipped."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in content.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

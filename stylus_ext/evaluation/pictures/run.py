@@ -1,0 +1,150 @@
+"""Make the pictures of all arms: the same prompts and seeds, in an order that is drawn anew for
+each prompt and seed, so that no arm is always first.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.ports import Progress
+from stylus_ext.evaluation.pictures.arms import TextWriter
+from stylus_ext.evaluation.pictures.manifest import (
+    ArmTexts,
+    MadePicture,
+    PictureFolder,
+    sha256,
+)
+from stylus_ext.evaluation.pictures.prompts import EvaluationPrompt
+from stylus_ext.evaluation.pictures.webui import ReceivedPicture
+
+_START_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+class PictureMaker(Protocol):
+    """Makes one picture from the fields of a request."""
+
+    def generate(self, fields: Mapping[str, Any]) -> ReceivedPicture: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationRun:
+    """What is made. `fields` go into every request, such as steps and size.
+
+    With `starts`, prompt number n starts from picture number n of that folder, in the order of
+    their names.
+    """
+
+    arms: tuple[str, ...]
+    prompts: Sequence[EvaluationPrompt]
+    seeds: tuple[int, ...]
+    debias: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    plan_settings: Mapping[str, Any] = field(default_factory=dict)
+    starts: Path | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same to resume."""
+        return {
+            "arms": list(self.arms),
+            "prompts": [[each.text, each.negative] for each in self.prompts],
+            "seeds": list(self.seeds),
+            "debias": self.debias,
+            "fields": dict(self.fields),
+            "plan_settings": dict(self.plan_settings),
+            "starts": None if self.starts is None else str(self.starts.absolute()),
+        }
+
+    def places(self) -> Iterator[tuple[str, int, int]]:
+        """Arm, prompt and picture number, in the order of making."""
+        for prompt in range(len(self.prompts)):
+            for number, seed in enumerate(self.seeds):
+                arms = list(self.arms)
+                random.Random(f"{prompt} {seed}").shuffle(arms)  # noqa: S311
+                yield from ((arm, prompt, number) for arm in arms)
+
+
+def make_pictures(
+    run: EvaluationRun,
+    folder: PictureFolder,
+    writer: TextWriter,
+    maker: PictureMaker,
+    progress: Progress,
+) -> list[MadePicture]:
+    """Make what is missing in the folder, and return all pictures."""
+    starts = [] if run.starts is None else start_pictures(run.starts)
+    folder.open(run.settings())
+    plans = folder.plans()
+    made = {each.place: each for each in folder.pictures()}
+    places = list(run.places())
+    for done, place in enumerate(places):
+        progress.report("Making pictures", done, len(places))
+        if place in made:
+            continue
+        arm, prompt, _ = place
+        texts = plans.get((arm, prompt))
+        if texts is None:
+            texts = plans[arm, prompt] = writer.write(arm, prompt, run.prompts[prompt])
+            folder.add_plan(texts)
+        made[place] = _make(run, folder, texts, place, (starts, maker))
+    progress.report("Making pictures", len(places), len(places))
+    return [made[place] for place in places]
+
+
+def _make(
+    run: EvaluationRun,
+    folder: PictureFolder,
+    texts: ArmTexts,
+    place: tuple[str, int, int],
+    how: tuple[Sequence[Path], PictureMaker],
+) -> MadePicture:
+    arm, prompt, number = place
+    starts, maker = how
+    seed = run.seeds[number]
+    fields = {
+        **run.fields,
+        "prompt": texts.texts[number],
+        "negative_prompt": texts.negatives[number],
+        "seed": seed,
+    }
+    if starts:
+        start = starts[prompt % len(starts)].read_bytes()
+        fields["init_images"] = [base64.b64encode(start).decode()]
+    received = maker.generate(fields)
+    if received.seed not in (-1, seed):
+        raise InvalidInput(
+            f"The WebUI used seed {received.seed} in place of {seed}. Switch off scripts that"
+            " change seeds."
+        )
+    file = folder.write_picture(run.arms.index(arm), prompt, number, received.data)
+    made = MadePicture(
+        arm,
+        prompt,
+        number,
+        seed,
+        fields["prompt"],
+        fields["negative_prompt"],
+        file,
+        sha256(received.data),
+        received.seconds,
+        round(texts.seconds / len(run.seeds), 4),
+        received.checkpoint,
+        received.infotext,
+    )
+    folder.add_picture(made)
+    return made
+
+
+def start_pictures(folder: Path) -> list[Path]:
+    """The pictures that img2img starts from."""
+    if not folder.is_dir():
+        raise InvalidInput(f"There is no folder {folder}.")
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _START_SUFFIXES)
+    if not found:
+        raise InvalidInput(f"There are no pictures in {folder}.")
+    return found

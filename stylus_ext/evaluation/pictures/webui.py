@@ -1,0 +1,143 @@
+"""A running WebUI, asked for pictures over its API (`/sdapi/v1`)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.net import Http, HttpRefusal, TimeLimits, origin_of, safe_url
+
+_STYLUS = "Stylus"
+_API = "/sdapi/v1"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LONGEST_S = 3600.0
+_LARGEST = 512 * 1024 * 1024
+_WITHOUT_API = 404
+_LOCKED = (401, 403)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPicture:
+    """A PNG picture with what the WebUI states about it."""
+
+    data: bytes
+    seconds: float
+    seed: int
+    checkpoint: str
+    infotext: str
+
+
+class WebUi:
+    """`generate` makes one picture. Stylus in that WebUI is switched off for it."""
+
+    def __init__(self, url: str, tries: int = 3) -> None:
+        self._url = url.rstrip("/")
+        self.where = safe_url(origin_of(self._url))
+        limits = TimeLimits(
+            stall_s=_LONGEST_S, total_s=_LONGEST_S, tries=tries, largest_json=_LARGEST
+        )
+        self._http = Http(limits=limits)
+        self._with_stylus = False
+
+    def close(self) -> None:
+        self._http.close()
+
+    def check(self) -> None:
+        """Refuse what is no WebUI with an API."""
+        options = self._ask("options")
+        if not isinstance(options, Mapping) or "sd_model_checkpoint" not in options:
+            raise InvalidInput(f"{self.where} is not a WebUI: it has no checkpoint.")
+        scripts = self._ask("scripts")
+        names = scripts.get("txt2img", ()) if isinstance(scripts, Mapping) else ()
+        self._with_stylus = any(str(name).lower() == _STYLUS.lower() for name in names)
+
+    def loras(self) -> list[str] | None:
+        """The names of its LoRAs; None if this WebUI does not list them."""
+        try:
+            found = self._ask("loras")
+        except InvalidInput:
+            return None
+        if not isinstance(found, Sequence) or isinstance(found, str):
+            return None
+        return [_stem(each) for each in found if isinstance(each, Mapping) and each.get("name")]
+
+    def generate(self, fields: Mapping[str, Any]) -> ReceivedPicture:
+        """Make one picture; with `init_images` from another picture."""
+        body = {
+            "batch_size": 1,
+            "n_iter": 1,
+            "send_images": True,
+            "save_images": False,
+            "do_not_save_grid": True,
+            "do_not_save_samples": True,
+            **fields,
+        }
+        if self._with_stylus:
+            body["alwayson_scripts"] = {_STYLUS: {"args": [{"enabled": False}]}}
+        started = time.monotonic()
+        answer = self._ask("img2img" if "init_images" in fields else "txt2img", body)
+        return _received(answer, time.monotonic() - started, self.where)
+
+    def _ask(self, name: str, body: object = None) -> object:
+        try:
+            return self._http.json(f"{self._url}{_API}/{name}", body=body)
+        except HttpRefusal as refusal:
+            raise self._explained(refusal, name) from refusal
+
+    def _explained(self, refusal: HttpRefusal, name: str) -> StylusError:
+        if refusal.status == _WITHOUT_API:
+            return InvalidInput(
+                f"{self.where} has no {_API}/{name}. Start the WebUI with --api, or correct"
+                " --webui."
+            )
+        if refusal.status in _LOCKED:
+            return InvalidInput(f"{self.where} asks for a password. Start it without --api-auth.")
+        return Unavailable(
+            f"{refusal} The WebUI could not make the picture; see its log, then run this again."
+        )
+
+
+def _stem(lora: Mapping[str, Any]) -> str:
+    path = str(lora.get("path") or "")
+    # The WebUI may run on another system, whose paths have backslashes.
+    return PurePath(path.replace("\\", "/")).stem if path else str(lora["name"])
+
+
+def _received(answer: object, seconds: float, where: str) -> ReceivedPicture:
+    images = answer.get("images") if isinstance(answer, Mapping) else None
+    if not isinstance(images, list) or not images or not isinstance(images[0], str):
+        raise Unavailable(f"{where} sent no picture. See its log, then run this again.")
+    try:
+        data = base64.b64decode(images[0].rpartition(",")[2], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unavailable(f"{where} sent a broken picture. Run this again.") from error
+    if not data.startswith(_PNG):
+        raise InvalidInput(
+            f"{where} sends pictures that are not PNG. Set its file format for images to png."
+        )
+    facts = _facts(answer)
+    seed = facts.get("seed")
+    infotexts = facts.get("infotexts")
+    return ReceivedPicture(
+        data,
+        round(seconds, 4),
+        seed if isinstance(seed, int) else -1,
+        str(facts.get("sd_model_name") or ""),
+        str(infotexts[0]) if isinstance(infotexts, list) and infotexts else "",
+    )
+
+
+def _facts(answer: object) -> Mapping[str, Any]:
+    info = answer.get("info") if isinstance(answer, Mapping) else None
+    try:
+        found = json.loads(info) if isinstance(info, str) else info
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,110 @@
+"""A WebUI's API for tests: it draws a picture from the prompt and the seed, and lists requests."""
+
+from __future__ import annotations
+
+import base64
+import colorsys
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+
+from tests.local_server import serve
+
+COLOURS = {"red": 0.0, "green": 1 / 3, "blue": 2 / 3}
+SIZE = 48
+
+
+class WebUiDouble:
+    """`before` is called with each request for a picture; it may raise `Refused`."""
+
+    def __init__(self, **options: Any) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.answers: dict[str, Any] = {
+            "options": {"sd_model_checkpoint": "tiny"},
+            "scripts": {"txt2img": ["stylus"], "img2img": []},
+            "loras": [{"name": "Ink", "alias": "Ink", "path": "C:\\loras\\ink_v1.safetensors"}],
+            **options,
+        }
+        self.before: Callable[[int], None] = lambda _: None
+        self.draw = draw
+        self._guard = threading.Lock()
+
+    def answer(self, path: str, body: Any) -> Any:
+        name = path.removeprefix("/sdapi/v1/")
+        if body is None:
+            if name not in self.answers:
+                raise Refused(404)
+            return self.answers[name]
+        with self._guard:
+            self.requests.append(body)
+            self.paths.append(name)
+            number = len(self.requests)
+        self.before(number)
+        picture = base64.b64encode(self.draw(body["prompt"], body["seed"])).decode()
+        info = {"seed": body["seed"], "sd_model_name": "tiny", "infotexts": [body["prompt"]]}
+        return {"images": [picture], "info": json.dumps(info)}
+
+
+class Refused(Exception):
+    """The server answers with this status, or ends the connection for 0."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def draw(prompt: str, seed: int) -> bytes:
+    """The colour that the prompt names where it has a LoRA, else noise; as PNG."""
+    from PIL import Image
+
+    number = int.from_bytes(hashlib.sha256(f"{prompt} {seed}".encode()).digest()[:4], "big")
+    pixels = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3))
+    hue = next((hue for name, hue in COLOURS.items() if name in prompt), None)
+    if hue is not None and "<lora:" in prompt:
+        full = np.array(colorsys.hsv_to_rgb(hue, 1.0, 1.0)) * 255
+        pixels = (pixels * 0.1 + full * 0.9).astype(int)
+    file = BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+@contextmanager
+def running(double: WebUiDouble) -> Iterator[str]:
+    """Yield its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            self._answer(None)
+
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self._answer(json.loads(self.rfile.read(length)))
+
+        def _answer(self, body: Any) -> None:
+            status, answer = 200, {}
+            try:
+                answer = double.answer(self.path, body)
+            except Refused as refused:
+                status = refused.status
+            if not status:
+                self.close_connection = True
+                return
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    with serve(Handler) as url:
+        yield url
