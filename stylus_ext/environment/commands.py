@@ -116,10 +116,13 @@ ENGINE_COMMANDS = {
     "discard": "delete downloads that are long unused (--dry-run)",
     "bench": "measure selection and speed",
     "train": "train a StyleInject adapter or a LoRA on your own pictures",
+    "evaluate": "make pictures with and without Stylus, and compare them",
     "serve": "run the engine alone, for one or many WebUIs",
 }
+EVALUATION_COMMANDS = frozenset({"train", "evaluate"})
+"""Those that need the packages for training and for measuring pictures."""
 TRAINING_COMMANDS = frozenset({"train"})
-"""Those that need the packages for training, and use the GPU unless STYLUS_DEVICE is cpu."""
+"""Those that use the GPU unless STYLUS_DEVICE is cpu."""
 
 OWN_COMMANDS = {
     "doctor": (
@@ -177,10 +180,11 @@ def _dispatch(word: str, rest: list[str]) -> int:
         build(current_environment(), BuildOptions())
         return 0
     if word in ENGINE_COMMANDS:
-        trains = word in TRAINING_COMMANDS and not {"-h", "--help"}.intersection(rest)
-        environment = current_environment(evaluation=trains)
+        is_help = not {"-h", "--help"}.isdisjoint(rest)
+        environment = current_environment(evaluation=word in EVALUATION_COMMANDS and not is_help)
         launch.ensure(environment, sys.stderr)
-        return launch.run_cli(environment, [word, *rest], gpu=trains)
+        uses_gpu = word in TRAINING_COMMANDS and not is_help
+        return launch.run_cli(environment, [word, *rest], gpu=uses_gpu)
     own = {"doctor": doctor.run, "remove": run_remove, "test": run_tests, "lint": run_lint}
     if word in own:
         return own[word](rest)

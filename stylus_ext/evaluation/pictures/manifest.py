@@ -35,7 +35,7 @@ class ArmTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class MadePicture:
+class ArmPicture:
     """One picture and its facts; `prompt` and `number` are places, `file` is below the folder."""
 
     arm: str
@@ -106,12 +106,12 @@ class PictureFolder:
     def add_plan(self, plan: ArmTexts) -> None:
         _append(self.folder / PLANS, asdict(plan))
 
-    def pictures(self) -> list[MadePicture]:
+    def pictures(self) -> list[ArmPicture]:
         """The pictures whose files are there, the latest of each place."""
-        names = {item.name for item in fields(MadePicture)}
+        names = {item.name for item in fields(ArmPicture)}
         found = {}
         for line in _lines(self.folder / MANIFEST):
-            made = MadePicture(**{name: value for name, value in line.items() if name in names})
+            made = ArmPicture(**{name: value for name, value in line.items() if name in names})
             if (self.folder / made.file).is_file():
                 found[made.place] = made
         return list(found.values())
@@ -122,7 +122,7 @@ class PictureFolder:
         write_file(self.folder / name, data, durable=True)
         return name
 
-    def add_picture(self, made: MadePicture) -> None:
+    def add_picture(self, made: ArmPicture) -> None:
         _append(self.folder / MANIFEST, asdict(made))
 
 

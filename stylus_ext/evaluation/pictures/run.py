@@ -15,8 +15,8 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.evaluation.pictures.arms import TextWriter
 from stylus_ext.evaluation.pictures.manifest import (
+    ArmPicture,
     ArmTexts,
-    MadePicture,
     PictureFolder,
     sha256,
 )
@@ -75,7 +75,7 @@ def make_pictures(
     writer: TextWriter,
     maker: PictureMaker,
     progress: Progress,
-) -> list[MadePicture]:
+) -> list[ArmPicture]:
     """Make what is missing in the folder, and return all pictures."""
     starts = [] if run.starts is None else start_pictures(run.starts)
     folder.open(run.settings())
@@ -102,7 +102,7 @@ def _make(
     texts: ArmTexts,
     place: tuple[str, int, int],
     how: tuple[Sequence[Path], PictureMaker],
-) -> MadePicture:
+) -> ArmPicture:
     arm, prompt, number = place
     starts, maker = how
     seed = run.seeds[number]
@@ -122,7 +122,7 @@ def _make(
             " change seeds."
         )
     file = folder.write_picture(run.arms.index(arm), prompt, number, received.data)
-    made = MadePicture(
+    made = ArmPicture(
         arm,
         prompt,
         number,

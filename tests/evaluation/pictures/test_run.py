@@ -15,7 +15,7 @@ from stylus_ext.core.errors import InvalidInput, Note, StylusError, Unavailable
 from stylus_ext.core.plan import Outcome, Plan, to_json
 from stylus_ext.core.plan import unchanged as unchanged_plan
 from stylus_ext.evaluation.pictures.arms import TextWriter, parse_arms
-from stylus_ext.evaluation.pictures.manifest import MANIFEST, MadePicture, PictureFolder
+from stylus_ext.evaluation.pictures.manifest import MANIFEST, ArmPicture, PictureFolder
 from stylus_ext.evaluation.pictures.prompts import (
     EvaluationPrompt,
     prompts_of_file,
@@ -74,7 +74,7 @@ def planner() -> Planner:
     return Planner()
 
 
-def make(folder: Path, url: str, planner: Planner, run: EvaluationRun = RUN) -> list[MadePicture]:
+def make(folder: Path, url: str, planner: Planner, run: EvaluationRun = RUN) -> list[ArmPicture]:
     webui = WebUi(url, tries=1)
     try:
         webui.check()
@@ -170,7 +170,7 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path, url: str, planner:
     make(tmp_path / "out", url, planner)
     for change in ({"debias": ""}, {"seeds": (5, 7)}, {"fields": {"steps": 4}}):
         with pytest.raises(InvalidInput):
-            make(tmp_path / "out", url, planner, replace(RUN, **change))  # type: ignore[arg-type]
+            make(tmp_path / "out", url, planner, replace(RUN, **change))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("x")
     with pytest.raises(InvalidInput):

@@ -1,0 +1,239 @@
+"""`evaluate`: make pictures with and without Stylus, and compare them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stylus_ext.cli.flags import (
+    PLAN_SECTIONS,
+    Help,
+    absolute_paths,
+    add_flags,
+    add_folders,
+    add_number,
+    add_settings,
+    settings_of,
+)
+from stylus_ext.cli.session import ProgressLine, session
+from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.files import write_file
+from stylus_ext.core.settings import Settings
+from stylus_ext.environment.machine import data_folder
+from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
+from stylus_ext.evaluation.pictures.clip_score import PAPER_MODEL
+from stylus_ext.evaluation.pictures.manifest import PictureFolder
+from stylus_ext.evaluation.pictures.metrics import all_metrics
+from stylus_ext.evaluation.pictures.page import html_page
+from stylus_ext.evaluation.pictures.prompts import (
+    EvaluationPrompt,
+    prompts_of_file,
+    prompts_of_pictures,
+)
+from stylus_ext.evaluation.pictures.report import complete_set, lines, make_report
+from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
+from stylus_ext.evaluation.pictures.statistics import sample_size
+from stylus_ext.evaluation.pictures.webui import WebUi
+
+SettingsFor = Callable[[Path, Namespace], Settings]
+
+_ARMS = "base,stylus"
+_PROMPTS = 50
+_MOST_SEEDS = 100
+_FIRST_SEED = 1000
+_FIRST_PLAN = {"prompt": "a photo of a cat"}
+"""Planned before the first picture, so that no arm's time has the loading of the models."""
+_PICTURE_NUMBERS = {"steps": 20, "width": 512, "height": 512}
+_PICTURE_TEXTS = {"sampler": "sampler_name", "scheduler": "scheduler"}
+
+
+def add(
+    commands: Any, add_common: Callable[[ArgumentParser], None], settings_for: SettingsFor
+) -> None:
+    command = commands.add_parser(
+        "evaluate",
+        usage="python install.py evaluate --out DIR [--webui URL --prompts FILE] [--FLAG ...]",
+        help="make pictures with and without Stylus, and compare them",
+        formatter_class=Help,
+        allow_abbrev=False,
+        description=(
+            "Makes pictures of the same prompts and seeds in several arms by a running WebUI, and"
+            " compares them.\n--debias adds its text in every arm. Run it again to resume.\n"
+            "Without --webui it reports on the pictures that are there."
+        ),
+    )
+    add_flags(command, json="print JSON and nothing else on standard output")
+    _add_run_flags(command)
+    _add_picture_flags(command)
+    add_settings(command, PLAN_SECTIONS)
+    add_common(command)
+    command.set_defaults(run=lambda arguments: _run(arguments, settings_for))
+
+
+def _add_run_flags(command: ArgumentParser) -> None:
+    group = command.add_argument_group("the run")
+    for flag, metavar, text in (
+        ("--out", "DIR", "folder of the pictures and the report"),
+        ("--prompts", "FILE", "prompts, one per line"),
+        ("--pictures", "DIR", "take the prompts of your newest pictures in this folder"),
+    ):
+        group.add_argument(flag, type=Path, metavar=metavar, help=text)
+    group.add_argument("--webui", metavar="URL", help="a running WebUI that was started with --api")
+    group.add_argument(
+        "--arms",
+        default=_ARMS,
+        metavar="NAMES",
+        help=f"of {', '.join(ARMS)}, plan:FILE; the first is the reference (default: {_ARMS})",
+    )
+    group.add_argument("--negative", metavar="TEXT", help="negative prompt of every picture")
+    group.add_argument(
+        "--clip-model",
+        default=PAPER_MODEL,
+        metavar="MODEL",
+        help=f"CLIP model on this machine for CLIPScore (default: {PAPER_MODEL})",
+    )
+    group.add_argument(
+        "--power",
+        type=float,
+        metavar="EFFECT",
+        help="say how many prompts show a difference of this many standard deviations, and stop",
+    )
+    add_number(command, "--count", "most prompts", _PROMPTS)
+    add_number(command, "--seeds", "pictures per prompt and arm", 1)
+    add_number(command, "--first-seed", "seed of the first picture of a prompt", _FIRST_SEED)
+    add_folders(command, "--lora-dir", "a folder of LoRAs; may be repeated")
+
+
+def _add_picture_flags(command: ArgumentParser) -> None:
+    for name, default in _PICTURE_NUMBERS.items():
+        add_number(command, f"--{name}", f"{name} of the pictures", default)
+    add_number(command, "--cfg", "CFG scale", 7.0)
+    for name in _PICTURE_TEXTS:
+        command.add_argument(f"--{name}", default="", metavar="NAME", help=f"{name} of the WebUI")
+    command.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="DIR",
+        help="pictures to change by img2img; prompt number n starts from picture number n",
+    )
+    command.add_argument(
+        "--denoising",
+        type=float,
+        default=0.6,
+        metavar="NUMBER",
+        help="denoising strength with --start-from (default: 0.6)",
+    )
+
+
+def _run(arguments: Namespace, settings_for: SettingsFor) -> int:
+    if arguments.power is not None:
+        return _print_power(arguments)
+    if arguments.out is None:
+        raise InvalidInput("Name a folder for the pictures with --out.")
+    line = ProgressLine()
+    folder = PictureFolder(arguments.out)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            if arguments.webui:
+                _make(arguments, settings_for, folder, line)
+            report = make_report(folder, all_metrics(arguments.clip_model), line)
+            page = html_page(report, complete_set(folder, folder.settings))
+    finally:
+        line.clear()
+    write_file(arguments.out / "report.json", json.dumps(report, indent=1))
+    write_file(arguments.out / "report.html", page)
+    if arguments.json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        sys.stdout.write("\n".join([*lines(report), "", f"{arguments.out / 'report.html'}"]) + "\n")
+    return 0
+
+
+def _print_power(arguments: Namespace) -> int:
+    arms = len(parse_arms(arguments.arms)) - 1
+    found = sample_size(arguments.power, arms)
+    if arguments.json:
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+    else:
+        sys.stdout.write(
+            f"{found.prompts:,} prompts show a difference of {found.effect:g} standard deviations"
+            f" (better in {found.win_share:.0%} of prompts) with {found.power:.0%} power.\n"
+        )
+    return 0
+
+
+def _make(
+    arguments: Namespace, settings_for: SettingsFor, folder: PictureFolder, line: ProgressLine
+) -> None:
+    run = _evaluation_run(arguments, line)
+    webui = WebUi(arguments.webui)
+    try:
+        webui.check()
+        with _planning(run.arms, arguments, settings_for) as ask:
+            writer = TextWriter(ask, run.seeds, run.debias, dict(run.plan_settings), webui.loras())
+            make_pictures(run, folder, writer, webui, line)
+    finally:
+        webui.close()
+
+
+@contextlib.contextmanager
+def _planning(
+    arms: Iterable[str], arguments: Namespace, settings_for: SettingsFor
+) -> Iterator[AskPlan]:
+    """The engine's operation `plan`, if an arm needs it."""
+    if not any(map(needs_engine, arms)):
+        yield _no_plan
+        return
+    folder = data_folder(arguments.data_dir)
+    settings = settings_for(folder, arguments)
+    with session(folder, settings, "Stylus evaluate", arguments.wait) as here:
+        here.call("plan", _FIRST_PLAN)
+        yield lambda payload: here.call("plan", payload)
+
+
+def _no_plan(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise InvalidInput(f"No arm needs a plan for {payload['prompt']!r}.")
+
+
+def _evaluation_run(arguments: Namespace, line: ProgressLine) -> EvaluationRun:
+    for name in ("count", "seeds", *_PICTURE_NUMBERS):
+        if getattr(arguments, name) < 1:
+            raise InvalidInput(f"--{name} is too small.")
+    if arguments.seeds > _MOST_SEEDS:
+        raise InvalidInput(f"--seeds is at most {_MOST_SEEDS}.")
+    fields: dict[str, Any] = {name: getattr(arguments, name) for name in _PICTURE_NUMBERS}
+    fields["cfg_scale"] = arguments.cfg
+    fields |= {
+        field: getattr(arguments, name)
+        for name, field in _PICTURE_TEXTS.items()
+        if getattr(arguments, name)
+    }
+    if arguments.start_from is not None:
+        fields["denoising_strength"] = arguments.denoising
+    first, settings = arguments.first_seed, settings_of(arguments, PLAN_SECTIONS)
+    debias = settings.get("text", {}).pop("debias", "")
+    return EvaluationRun(
+        parse_arms(arguments.arms),
+        _prompts(arguments, line),
+        tuple(range(first, first + arguments.seeds)),
+        debias,
+        fields,
+        {"settings": settings, "lora_dirs": absolute_paths(arguments.lora_dir)},
+        arguments.start_from,
+    )
+
+
+def _prompts(arguments: Namespace, line: ProgressLine) -> list[EvaluationPrompt]:
+    if (arguments.prompts is None) == (arguments.pictures is None):
+        raise InvalidInput("Name either a file with --prompts, or a folder with --pictures.")
+    if arguments.pictures is not None:
+        return prompts_of_pictures(arguments.pictures, arguments.count, arguments.negative, line)
+    negative = arguments.negative or ""
+    found = prompts_of_file(arguments.prompts)[: arguments.count]
+    return [EvaluationPrompt(each.text, negative) for each in found]
