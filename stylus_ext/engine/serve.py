@@ -184,7 +184,7 @@ def _ended_by_signals(server: Any) -> Iterator[None]:
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:
     import uvicorn
 
-    from stylus_ext.engine.server import HttpApi
+    from stylus_ext.engine.server import HttpApi, ImpatientProtocol
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -203,6 +203,7 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any
     api = HttpApi(stylus, jobs, stop)
     config = uvicorn.Config(
         api.app(token, lifecycle.used),
+        http=ImpatientProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

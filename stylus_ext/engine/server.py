@@ -7,8 +7,10 @@ import hmac
 import json
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from stylus_ext import __version__
 from stylus_ext.catalogue.on_disk import UnknownInventory
@@ -32,6 +35,8 @@ from stylus_ext.engine.stylus import Stylus
 logger = logging.getLogger(__name__)
 
 LARGEST_BODY = 32 * 1024 * 1024
+HEAD_S, BODY_S = 10.0, 60.0
+"""How long the head and the body of a request may take to arrive."""
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _LONGEST_MESSAGE = 2000
 _SLACK_S = 0.05
@@ -63,7 +68,10 @@ class RequestRefused(HTTPException):
         self.code = code
 
     def answer(self) -> JsonAnswer:
-        return _error(self.status_code, self.code, str(self.detail))
+        answer = _error(self.status_code, self.code, str(self.detail))
+        if self.status_code == HTTPStatus.REQUEST_TIMEOUT:
+            answer.headers["Connection"] = "close"
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +122,65 @@ def _host_name(host: str) -> str | None:
         return None
 
 
+class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc]  # mypy sees no types of uvicorn
+    """Closes a connection whose request has no whole head in time; uvicorn waits for ever."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(error)
+
+    def _watch(self) -> None:
+        if not self._is_waiting():
+            self._stop_timer()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_S, self._close)
+
+    def _is_waiting(self) -> bool:
+        """Whether no request is being answered; after one, uvicorn has a timeout of its own."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _close(self) -> None:
+        self._timer = None
+        if self._is_waiting():
+            self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
 def _limited(headers: Headers, receive: Receive) -> Receive:
-    """Receives a body of at most `LARGEST_BODY` bytes."""
+    """Receives a body of at most `LARGEST_BODY` bytes, within `BODY_S`."""
     length = headers.get("content-length", "")
     size = int(length[:20]) if length.isdecimal() else 0
     received = 0
+    is_whole = False
+    until = time.monotonic() + BODY_S
 
     async def limited() -> Message:
-        nonlocal received
+        nonlocal received, is_whole
+        if is_whole:  # what follows is the end of the connection
+            return await receive()
         if max(size, received) <= LARGEST_BODY:
-            message = await receive()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, until - time.monotonic()))
+            except (asyncio.TimeoutError, TimeoutError):  # two classes in Python 3.10
+                raise RequestRefused(
+                    408, "slow", f"The request did not come within {BODY_S:g} s."
+                ) from None
             received += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if received <= LARGEST_BODY:
                 return message
         raise RequestRefused(

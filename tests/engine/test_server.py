@@ -17,6 +17,7 @@ import pytest
 
 from stylus_ext.core.errors import EngineGone, EngineRefusal
 from stylus_ext.core.plan import from_json, to_json
+from stylus_ext.engine import server
 from stylus_ext.engine.operations.table import OPERATIONS
 from stylus_ext.engine.server import LARGEST_BODY
 from stylus_ext.environment.engine_link import EngineLink
@@ -488,3 +489,41 @@ def test_an_unexpected_failure_keeps_its_details_in_the_log(
     assert "inner" not in message
     assert "inner details" in caplog.text
     assert TOKEN not in caplog.text
+
+
+HEAD = f"POST /v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+GOOD = HEAD + "Content-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered"),
+    [
+        ("", b""),
+        ("POST /v1/st", b""),
+        (HEAD, b""),
+        (f"{HEAD}Content-Length: 9\r\n\r\n", b"408"),
+        (f"{HEAD}Content-Length: 9\r\n\r\n{{", b"408"),
+        (f"{HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n", b"408"),
+        (f"{GOOD}{HEAD}", b"200"),
+    ],
+)
+def test_a_request_that_does_not_come_whole_is_given_up(
+    engine: EngineLink, monkeypatch: pytest.MonkeyPatch, sent: str, answered: bytes
+) -> None:
+    monkeypatch.setattr(server, "HEAD_S", 0.2)
+    monkeypatch.setattr(server, "BODY_S", 0.2)
+    parts = urlsplit(engine.url)
+    with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=30) as connection:
+        connection.sendall(sent.encode())
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    assert received.split(b" ", 2)[1:2] == ([answered] if answered else [])
+
+
+def test_a_slow_request_that_comes_in_time_is_answered(engine: EngineLink) -> None:
+    parts = urlsplit(engine.url)
+    with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=30) as connection:
+        for letter in GOOD:
+            connection.sendall(letter.encode())
+        assert connection.recv(65536).split(b" ", 2)[1] == b"200"
