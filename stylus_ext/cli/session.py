@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.2
 _PLAN_S = 600.0
 _MOST_MISSES = 2
+_SHORTEST_CHECK_S = 1.0
 _SOON_S = 2.0
 _MINUTES_FROM_S = 100.0
 _IN_BYTES = ("Fetching ", "Hashing ")
@@ -209,9 +210,14 @@ def attach_or_hold(
     until = time.monotonic() + wait_s
     reported, misses = False, 0
     while True:
-        link = attach(folder)
+        link, problem = attach(folder), None
         if link is not None:
-            return link
+            try:
+                link.check(max(_SHORTEST_CHECK_S, until - time.monotonic()))
+            except EngineGone as gone:  # another program may have its address, or it is stopped
+                problem = gone
+            else:
+                return link
         try:
             stack.enter_context(engine_address.hold(folder, engine_address.ENGINE_LOCK, what))
         except SetupProblem:
@@ -219,7 +225,12 @@ def attach_or_hold(
                 0 if _is_held(folder) else misses + 1
             )  # it may just have been let go; or it cannot be had at all
             if time.monotonic() >= until or misses > _MOST_MISSES:
-                raise
+                if problem is None:
+                    raise
+                raise Unavailable(
+                    f"{problem} The engine may be busy or stopped: give --wait more time, or end"
+                    " its process."
+                ) from problem
         else:
             return None
         if not reported:

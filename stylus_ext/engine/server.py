@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +31,7 @@ from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavail
 from stylus_ext.engine.jobs import Jobs
 from stylus_ext.engine.operations.table import OPERATIONS, Operation
 from stylus_ext.engine.stylus import Stylus
+from stylus_ext.environment.engine_link import PROOF_PATH, proof_of
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ HEAD_S, BODY_S = 10.0, 60.0
 """How long the head and the body of a request may take to arrive."""
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _LONGEST_MESSAGE = 2000
+_SHORTEST_NONCE, _LONGEST_NONCE = 32, 256
 _SLACK_S = 0.05
 _METHODS = ("GET", "POST")
 _STATUS: Mapping[type[StylusError], tuple[int, str]] = {
@@ -91,10 +93,15 @@ class AccessGate:
         if scope["type"] != "http":
             return
         try:
-            self._admit(Headers(scope=scope))
+            headers = Headers(scope=scope)
+            _admit_host(headers)
+            if scope["path"] == PROOF_PATH:
+                await _proof(scope, self.token)(scope, receive, send)
+                return
+            self._admit(headers)
             if scope["method"] == "POST":
                 self.used()
-                receive = _limited(Headers(scope=scope), receive)
+                receive = _limited(headers, receive)
                 scope = {**scope, "headers": list(scope["headers"])}
                 MutableHeaders(scope=scope)["content-type"] = "application/json"
         except RequestRefused as refusal:
@@ -103,15 +110,29 @@ class AccessGate:
             await self.app(scope, receive, send)
 
     def _admit(self, headers: Headers) -> None:
-        if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
-            raise RequestRefused(
-                403, "host", "The engine answers only to a local address, such as 127.0.0.1."
-            )
         given = headers.get("authorization", "").encode("latin-1")
         if not hmac.compare_digest(given, f"Bearer {self.token}".encode("latin-1")):
             raise RequestRefused(
                 401, "token", "The bearer token is missing or wrong; engine.json contains it."
             )
+
+
+def _admit_host(headers: Headers) -> None:
+    if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
+        raise RequestRefused(
+            403, "host", "The engine answers only to a local address, such as 127.0.0.1."
+        )
+
+
+def _proof(scope: Scope, token: str) -> JsonAnswer:
+    """Shows to a client without a token that this is the engine."""
+    nonce = parse_qs(scope["query_string"].decode("latin-1")).get("nonce", [""])[0]
+    if not _SHORTEST_NONCE <= len(nonce) <= _LONGEST_NONCE:
+        raise RequestRefused(
+            400, "invalid", f"A nonce has {_SHORTEST_NONCE} to {_LONGEST_NONCE} characters."
+        )
+    port = scope["server"][1]
+    return JsonAnswer({"port": port, "proof": proof_of(token, nonce, port)})
 
 
 def _host_name(host: str) -> str | None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import http.client
+import ipaddress
 import json
 import os
+import secrets
 import signal
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,13 +20,29 @@ from urllib.parse import urlsplit
 from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, StylusError, reason_of
 from stylus_ext.environment import engine_address
 
+PROOF_PATH = "/v1/proof"
 _LARGEST_ANSWER = 64 * 1024 * 1024
+_LARGEST_PROOF = 4096
+
+
+def proof_of(token: str, nonce: str, port: int) -> str:
+    """What shows that an engine on a port knows the token, without the token.
+
+    The port is in it, so that another program cannot pass on an engine's answer as its own.
+    """
+    text = f"stylus engine {port} {nonce}".encode()
+    return hmac.new(token.encode(), text, "sha256").hexdigest()
 
 
 class EngineLink:
-    """An engine's address and token; the token is sent to that origin only, without a proxy."""
+    """An engine's address and token; the token is sent to that origin only, without a proxy.
 
-    def __init__(self, url: str, token: str) -> None:
+    On loopback any program may listen at the address of an engine that has ended: there each
+    connection proves first that the engine is at its other end. With `forwarded` the engine may
+    have another port than the address, as behind a tunnel.
+    """
+
+    def __init__(self, url: str, token: str, *, forwarded: bool = False) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise EngineGone(
@@ -33,6 +53,7 @@ class EngineLink:
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._base = parts.path.rstrip("/")
+        self._forwarded = forwarded
 
     def call(
         self, method: str, path: str, payload: object | None = None, timeout_s: float = 30.0
@@ -42,14 +63,27 @@ class EngineLink:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        with self._connected(path, timeout_s) as connection:
+            connection.request(method, self._base + path, body=body, headers=headers)
+            answer = connection.getresponse()
+            text = answer.read(_LARGEST_ANSWER + 1)
+        return self._read(answer.status, text)
+
+    def check(self, timeout_s: float) -> None:
+        """Raise EngineGone unless the engine answers on loopback, and is the one with the token."""
+        with self._connected(PROOF_PATH, timeout_s):
+            pass
+
+    @contextlib.contextmanager
+    def _connected(self, path: str, timeout_s: float) -> Iterator[http.client.HTTPConnection]:
         # http.client reads no proxy settings and follows no redirect: the token stays on this
         # connection.
         maker = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = maker(self._host, self._port, timeout=timeout_s)
         try:
-            connection.request(method, self._base + path, body=body, headers=headers)
-            answer = connection.getresponse()
-            text = answer.read(_LARGEST_ANSWER + 1)
+            if is_loopback(self._host):
+                self._let_prove(connection)
+            yield connection
         except TimeoutError as error:
             raise EngineGone(
                 f"The engine at {self.url} did not answer {path} within {timeout_s:g} s."
@@ -60,7 +94,26 @@ class EngineLink:
             ) from error
         finally:
             connection.close()
-        return self._read(answer.status, text)
+
+    def _let_prove(self, connection: http.client.HTTPConnection) -> None:
+        """Raise unless the other end knows the token; afterwards it is the only end."""
+        nonce = secrets.token_hex(32)
+        connection.request("GET", f"{self._base}{PROOF_PATH}?nonce={nonce}")
+        answer = connection.getresponse()
+        text = answer.read(_LARGEST_PROOF)
+        connection.auto_open = 0
+        try:
+            stated = json.loads(text)
+            proof, port = str(stated["proof"]), int(stated["port"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            proof, port = "", 0
+        expected = proof_of(self._token, nonce, port)
+        is_there = self._forwarded or port == self._port
+        if not (is_there and hmac.compare_digest(proof.encode(), expected.encode())):
+            raise ImpostorEngine(
+                f"The program at {self.url} did not prove that it is the Stylus engine, so it was"
+                " sent nothing. End that program, or use the engine's own token and version."
+            )
 
     def _read(self, status: int, text: bytes) -> dict[str, Any]:
         if len(text) > _LARGEST_ANSWER:
@@ -83,6 +136,17 @@ class EngineLink:
             )
             raise EngineRefusal(str(detail.get("code") or "refused"), message, status)
         return content
+
+
+class ImpostorEngine(EngineGone):
+    """Another program answers at the engine's address."""
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def attach(data_dir: Path) -> EngineLink | None:

@@ -9,9 +9,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -252,6 +254,44 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
         wait_for_engine(folder, serving)
     finally:
         assert end(serving).code == 0
+
+
+def test_a_stopped_engine_is_waited_for_as_long_as_one_says(folder: Path) -> None:
+    with engine_process(folder) as process:
+        process.send_signal(signal.SIGSTOP)
+        try:
+            for words in (["search", "corgi"], ["plan", "a corgi"]):
+                assert run(folder, *words, "--wait", "0.5").code == 1
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert run(folder, "search", "corgi").code == 0
+
+
+def test_another_program_at_the_engines_address_is_told_nothing(folder: Path) -> None:
+    """The engine has ended, its port was taken, and its process id too."""
+    heard: list[bytes] = []
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        heard.append(connection.recv(65536))
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        engine_address.write(folder, url, "the-token-of-the-engine", "0")
+        found = run(folder, "search", "corgi", "--json")
+        server.shutdown(socket.SHUT_RDWR)
+    assert found.code == 0, found.err
+    assert found.json["entries"]
+    assert any(heard)
+    assert b"the-token" not in b"".join(heard)
+    assert b"corgi" not in b"".join(heard)
 
 
 def test_a_second_command_waits_and_names_the_first(folder: Path) -> None:

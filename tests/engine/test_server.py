@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import EngineGone, EngineRefusal
 from stylus_ext.core.plan import from_json, to_json
-from stylus_ext.engine import server
+from stylus_ext.core.ports import Query
+from stylus_ext.engine import server, stylus
 from stylus_ext.engine.operations.table import OPERATIONS
 from stylus_ext.engine.server import LARGEST_BODY
-from stylus_ext.environment.engine_link import EngineLink
+from stylus_ext.environment.engine_link import EngineLink, proof_of
+from stylus_ext.selection.compose.baselines import PolicyComposer
 from tests.embedding_server import EmbeddingServer
 from tests.engine.conftest import TOKEN
 from tests.engine_process import engine_in_thread, finished
@@ -262,20 +265,22 @@ def test_a_plan_without_time_leaves_the_prompt_unchanged(engine: EngineLink) -> 
 
 
 def test_a_late_plan_is_answered_with_the_unchanged_prompt(
-    vectors: EmbeddingServer, tmp_path: Path
+    vectors: EmbeddingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The encoder does not answer: the prompt comes back unchanged all the same, in time, one text
-    a batch.
+    """The composer hangs: the prompt comes back unchanged all the same, in time, one text a batch.
+
+    An encoder that hangs no longer makes a plan late: it is made by words.
     """
     go_on = threading.Event()
 
-    def held(body: dict[str, Any]) -> Any:
-        go_on.wait(20)
-        return 200, {}, vectors.good(body)
+    class SlowComposer(PolicyComposer):
+        def compose(self, query: Query, candidates: Candidates) -> Composition:
+            go_on.wait(20)
+            return super().compose(query, candidates)
 
     with engine_in_thread(tmp_path / "data", vectors.url) as engine:
         finished(engine)
-        vectors.script.append(held)
+        monkeypatch.setattr(stylus, "PolicyComposer", SlowComposer)
         try:
             plan = engine.call(
                 "POST",
@@ -527,3 +532,13 @@ def test_a_slow_request_that_comes_in_time_is_answered(engine: EngineLink) -> No
         for letter in GOOD:
             connection.sendall(letter.encode())
         assert connection.recv(65536).split(b" ", 2)[1] == b"200"
+
+
+def test_the_engine_proves_that_it_knows_the_token(engine: EngineLink) -> None:
+    port = urlsplit(engine.url).port or 0
+    status, answer, _ = ask(engine, "GET", f"/v1/proof?nonce={'a' * 64}", headers={})
+    assert (status, answer) == (200, {"port": port, "proof": proof_of(TOKEN, "a" * 64, port)})
+    for nonce in ("", "a", "a" * 1000):
+        assert ask(engine, "GET", f"/v1/proof?nonce={nonce}", headers={})[0] == 400
+    foreign = {"Host": "evil.example"}
+    assert ask(engine, "GET", f"/v1/proof?nonce={'a' * 64}", headers=foreign)[0] == 403

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,22 @@ import pytest
 
 from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem
 from stylus_ext.environment import engine_address
-from stylus_ext.environment.engine_link import EngineLink, attach, stop
+from stylus_ext.environment.engine_link import (
+    PROOF_PATH,
+    EngineLink,
+    ImpostorEngine,
+    attach,
+    proof_of,
+    stop,
+)
 from stylus_ext.environment.layout import ROOT
 from tests.environment.wheels import closed_port
 
 
 class Door(BaseHTTPRequestHandler):
     """A small engine's door: what it was asked is kept on the server."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         self._answer()
@@ -37,11 +46,14 @@ class Door(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
-        asked: list[dict[str, Any]] = self.server.asked  # type: ignore[attr-defined]
-        asked.append(
-            {"path": self.path, "token": self.headers["Authorization"], "body": body.decode()}
-        )
+        path, _, nonce = self.path.partition("?nonce=")
         status, text, headers = ANSWERS.get(self.path, (200, b'{"ok": true}', {}))
+        if path == PROOF_PATH:
+            text = self.server.proof(nonce)  # type: ignore[attr-defined]
+        asked: list[dict[str, Any]] = self.server.asked  # type: ignore[attr-defined]
+        if path != PROOF_PATH or "Authorization" in self.headers or body:
+            said = {"path": path, "token": self.headers["Authorization"], "body": body.decode()}
+            asked.append(said)
         if self.path == "/v1/slow":
             time.sleep(1.0)
         self.send_response(status)
@@ -70,6 +82,10 @@ ANSWERS: dict[str, tuple[int, bytes, dict[str, str]]] = {
 def door() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
     server.asked = []  # type: ignore[attr-defined]
+    port = server.server_address[1]
+    server.proof = lambda nonce: json.dumps(  # type: ignore[attr-defined]
+        {"port": port, "proof": proof_of("secret", nonce, port)}
+    ).encode()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield server
@@ -125,6 +141,56 @@ def test_silence_has_an_end(door: ThreadingHTTPServer) -> None:
         link_to(door).call("GET", "/v1/slow", timeout_s=0.2)
 
 
+IMPOSTORS: dict[str, Callable[[str, int], bytes]] = {
+    "says yes": lambda nonce, port: b'{"ok": true}',
+    "a page": lambda nonce, port: b"<html>",
+    "nothing": lambda nonce, port: b"",
+    "a list": lambda nonce, port: b"[" * 5000,
+    "an echo": lambda nonce, port: json.dumps({"port": port, "proof": nonce}).encode(),
+    "no ASCII": lambda nonce, port: json.dumps({"port": port, "proof": "\u00e9"}).encode(),
+    "another token": lambda nonce, port: json.dumps(
+        {"port": port, "proof": proof_of("other", nonce, port)}
+    ).encode(),
+    "an old proof": lambda nonce, port: json.dumps(
+        {"port": port, "proof": proof_of("secret", "0" * 64, port)}
+    ).encode(),
+    "the proof of an engine at another port": lambda nonce, port: json.dumps(
+        {"port": port + 1, "proof": proof_of("secret", nonce, port + 1)}
+    ).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", IMPOSTORS)
+def test_an_impostor_gets_neither_token_nor_prompt(door: ThreadingHTTPServer, kind: str) -> None:
+    port = door.server_address[1]
+    door.proof = lambda nonce: IMPOSTORS[kind](nonce, port)  # type: ignore[attr-defined]
+    with pytest.raises(ImpostorEngine):
+        link_to(door).call("POST", "/v1/plan", {"prompt": "a secret corgi"})
+    with pytest.raises(ImpostorEngine):
+        link_to(door).check(5.0)
+    assert door.asked == []  # type: ignore[attr-defined]
+
+
+def test_an_end_that_hangs_up_after_its_proof_gets_no_token(
+    door: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next to answer at the port could be any program."""
+    monkeypatch.setattr(Door, "protocol_version", "HTTP/1.0")
+    with pytest.raises(EngineGone):
+        link_to(door).call("POST", "/v1/plan", {"prompt": "a secret corgi"})
+    assert door.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_forwarded_engine_may_have_another_port(door: ThreadingHTTPServer) -> None:
+    door.proof = lambda nonce: json.dumps(  # type: ignore[attr-defined]
+        {"port": 1, "proof": proof_of("secret", nonce, 1)}
+    ).encode()
+    url = f"http://127.0.0.1:{door.server_address[1]}"
+    assert EngineLink(url, "secret", forwarded=True).call("GET", "/v1/state") == {"ok": True}
+    with pytest.raises(ImpostorEngine):
+        EngineLink(url, "other", forwarded=True).call("GET", "/v1/state")
+
+
 def test_nobody_there_and_no_address() -> None:
     with pytest.raises(EngineGone):
         EngineLink(f"http://127.0.0.1:{closed_port()}", "t").call("GET", "/v1/state")
@@ -134,13 +200,19 @@ def test_nobody_there_and_no_address() -> None:
 
 
 ENGINE = """
-import os, sys, threading
+import json, os, sys, threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from stylus_ext.environment import engine_address as rendezvous
+from stylus_ext.environment.engine_link import proof_of
 from stylus_ext.environment.files import hold
 
 class Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        port = server.server_address[1]
+        text = json.dumps({"port": port, "proof": proof_of("word", self.path.partition("=")[2], port)}).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(text))); self.end_headers(); self.wfile.write(text)
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(200); self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"{}")

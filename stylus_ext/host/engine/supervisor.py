@@ -314,7 +314,7 @@ class EngineProcess:
 
     def _connect(self, url: str, token: str) -> None:
         try:
-            self._board.publish(setup_state.remote(url), EngineLink(url, token))
+            self._board.publish(setup_state.remote(url), EngineLink(url, token, forwarded=True))
         except (EngineGone, ValueError) as problem:
             self._board.publish(setup_state.failed(str(problem)))
 
