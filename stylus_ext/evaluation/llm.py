@@ -134,10 +134,14 @@ _LOOKS = (
 )
 _ANSWER = {
     "tasks": [
-        {"task": "lantern", "adapters": [{"number": 1, "reason": "its main purpose is just that"}]},
-        {"task": "rain", "adapters": [{"number": 2, "reason": "fits the weather of the prompt"}]},
+        {"task": "lantern", "adapters": []},
+        {"task": "rain", "adapters": []},
     ],
-    "prune": [{"number": 3, "reason": "merely similar to the task"}],
+    "prune": [
+        {"number": 1, "reason": "its main purpose is another"},
+        {"number": 2, "reason": "does not fit the weather of the prompt"},
+        {"number": 3, "reason": "merely similar to the task"},
+    ],
 }
 
 

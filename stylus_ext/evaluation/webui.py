@@ -124,6 +124,7 @@ class Host:
                 "interrogator": None,
             },
             "script_callbacks": {name: self._register(name) for name in names},
+            "extra_networks": {"register_extra_network": lambda _: None},
             "paths_internal": {"data_path": str(data)},
             "ui_components": {"InputAccordion": StandInComponent},
             "infotext_utils": {"parse_generation_parameters": lambda _: {}},

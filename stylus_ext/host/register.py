@@ -77,9 +77,9 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
     from stylus_ext.host.styleinject_network import register_network
     from stylus_ext.host.web.responses import add
 
-    register_network()
     start_early()
     add(app, _endpoints)
+    register_network()
 
 
 def _endpoints() -> dict[str, Any]:
