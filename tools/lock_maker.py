@@ -11,6 +11,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from stylus_ext.environment.machine import CPU_VERSION, CPU_VERSIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "stylus_ext" / "environment" / "locks"
@@ -94,10 +97,38 @@ def make(lock: Lock, upgrade: bool) -> None:
             uv_compile(str(lock.path), "--no-deps", *where)
 
 
+TORCH = LOCKS / "torch.txt"
+TORCH_HEADER = """\
+# torch as Windows and macOS get it, by hash; the CPU builds for Linux come from PyTorch's index.
+# Written by `python -m tools.lock_maker` (uv pip compile) from machine.py; do not edit.
+
+"""
+
+
+def make_torch() -> None:
+    """Writes the hashes of torch: an older version for Intel Macs, one for all others."""
+    intel_mac = "sys_platform == 'darwin' and platform_machine == 'x86_64'"
+    others = "sys_platform != 'darwin' or platform_machine != 'x86_64'"
+    with TemporaryDirectory() as folder:
+        wanted = Path(folder) / "torch.in"
+        wanted.write_text(
+            f"torch=={CPU_VERSIONS['macos-x86_64']} ; {intel_mac}\n"
+            f"torch=={CPU_VERSION} ; {others}\n"
+        )
+        made = Path(folder) / "torch.txt"
+        uv_compile(
+            *(str(wanted), "--universal", "--no-deps", "--python-version", PYTHONS[0]),
+            *("--no-config", "--generate-hashes", "--no-annotate", "-o", str(made)),
+        )
+        pins = made.read_text("utf-8")
+    TORCH.write_text(TORCH_HEADER + pins, encoding="utf-8", newline="\n")
+
+
 def main(words: list[str]) -> int:
     """Writes every lock."""
     for lock in (ENGINE, *GROUPS):
         make(lock, "--upgrade" in words)
+    make_torch()
     return 0
 
 

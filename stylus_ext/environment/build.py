@@ -24,6 +24,7 @@ from stylus_ext.environment.layout import (
     EnvironmentPart,
     Home,
     current_keys,
+    default_locks,
     short_key,
     torch_folder,
 )
@@ -241,7 +242,9 @@ def _fill(environment: Environment, part: EnvironmentPart, at: BuildContext) -> 
 
 def _fill_torch(version: str, into: Path, pip: Pip, options: BuildOptions) -> None:
     problem: SetupProblem | None = None
-    for attempt in machine.torch_attempts(version, sys.platform, options.torch_index):
+    hashes = default_locks() / "torch.txt"
+    attempts = machine.torch_attempts(version, sys.platform, hashes, options.torch_index)
+    for attempt in attempts:
         try:
             if attempt.cpu_only:
                 _refuse_cuda(pip, attempt, options.torch_index)

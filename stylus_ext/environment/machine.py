@@ -97,11 +97,17 @@ def needs_cuda(requirements: Sequence[str]) -> bool:
     return any(re.match(r"(nvidia|cuda|triton)", name, re.IGNORECASE) for name in requirements)
 
 
-def torch_attempts(version: str, system: str, cpu_index: str = CPU_INDEX) -> list[TorchAttempt]:
-    """Return the ways to get torch: local files, PyTorch's CPU index, the default index."""
+def torch_attempts(
+    version: str, system: str, hashes: Path, cpu_index: str = CPU_INDEX
+) -> list[TorchAttempt]:
+    """Return the ways to get torch: local files, PyTorch's CPU index, the default index.
+
+    `hashes` lists the files of the default index; the CPU index has other files.
+    """
     wanted = f"torch=={version}"
     near = TorchAttempt((wanted, "--no-index"), "looking for torch on this machine")
-    usual = TorchAttempt((wanted,), "fetching torch", cpu_only=system.startswith("linux"))
+    checked = ("--require-hashes", "-r", str(hashes))
+    usual = TorchAttempt(checked, "fetching torch", cpu_only=system.startswith("linux"))
     if not system.startswith("linux"):
         return [near, usual]
     cpu = TorchAttempt(

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from stylus_ext.environment.layout import ROOT, default_locks, read_lock
-from stylus_ext.environment.machine import WITHOUT_TORCH
-from tools.lock_maker import ENGINE, GROUPS, PLATFORMS, Lock
+from stylus_ext.environment.machine import CPU_VERSION, CPU_VERSIONS, WITHOUT_TORCH
+from tools.lock_maker import ENGINE, GROUPS, PLATFORMS, PYTHONS, TORCH, Lock
 
 GT_WHEEL = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 PINNED = re.compile(r"^([a-z0-9.\-]+)==([^\s;]+)(?: ; (.*?))? \\$")
@@ -72,7 +72,8 @@ def wanted_by(lock: Lock) -> list[str]:
 
 
 def test_there_is_no_other_lock_and_no_other_platform() -> None:
-    assert {path.name for path in default_locks().iterdir()} == {one.path.name for one in LOCKS}
+    known = {TORCH, *(one.path for one in LOCKS)}
+    assert {path.name for path in default_locks().iterdir()} == {path.name for path in known}
     assert set(MARKERS) == set(PLATFORMS)
 
 
@@ -94,9 +95,18 @@ def test_a_lock_satisfies_pyproject_on_every_platform_and_python(lock: Lock, pla
         assert len(chosen) > (80 if lock is ENGINE else 10)
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.group)
-def test_every_pin_has_its_hashes_and_no_host_is_named(lock: Lock) -> None:
-    text = lock.path.read_text(encoding="utf-8")
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_torch_has_hashes_for_every_platform_and_python(platform: str) -> None:
+    for python in PYTHONS:
+        chosen = pins(TORCH, marker_variables(platform, python))
+        assert chosen == {"torch": CPU_VERSIONS.get(platform, CPU_VERSION)}
+
+
+@pytest.mark.parametrize(
+    "path", [TORCH, *(lock.path for lock in LOCKS)], ids=lambda path: path.stem
+)
+def test_every_pin_has_its_hashes_and_no_host_is_named(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
     assert "lock_maker" in text
     assert "://" not in text

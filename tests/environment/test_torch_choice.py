@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.environment.layout import default_locks
 from stylus_ext.environment.machine import (
     CPU_INDEX,
     Torch,
@@ -18,6 +19,8 @@ from stylus_ext.environment.machine import (
     needs_cuda,
     torch_attempts,
 )
+
+HASHES = default_locks() / "torch.txt"
 
 
 def site_with(folder: Path, version: str | None) -> list[str]:
@@ -62,13 +65,13 @@ def test_the_childs_path_has_nothing_that_it_will_not_see(
 
 
 def test_linux_is_never_given_the_cuda_build_of_the_usual_index() -> None:
-    near, cpu, usual = torch_attempts("2.13.0", "linux")
+    near, cpu, usual = torch_attempts("2.13.0", "linux", HASHES)
     assert near.arguments == ("torch==2.13.0", "--no-index")
     assert CPU_INDEX in cpu.arguments
     assert usual.cpu_only
-    assert [one.arguments for one in torch_attempts("2.13.0", "win32")] == [
+    assert [one.arguments for one in torch_attempts("2.13.0", "win32", HASHES)] == [
         near.arguments,
-        ("torch==2.13.0",),
+        ("--require-hashes", "-r", str(HASHES)),
     ]
     assert needs_cuda(["sympy", "nvidia-cublas-cu12==12.1; platform_system == 'Linux'"])
     assert needs_cuda(["triton==3.1"])

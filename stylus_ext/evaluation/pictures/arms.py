@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.errors import InvalidInput, Unavailable, reason_of
 from stylus_ext.core.plan import Outcome, Plan, from_json
 from stylus_ext.evaluation.pictures.manifest import ArmTexts
 from stylus_ext.evaluation.pictures.prompts import EvaluationPrompt
@@ -124,7 +124,7 @@ def _saved_plans(file: Path) -> list[Plan]:
     try:
         text = file.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}.") from error
+        raise InvalidInput(f"{file} cannot be read: {reason_of(error)}.") from error
     try:
         found = [json.loads(text)]
     except ValueError:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.files import write_file
 
 RUN, PLANS, MANIFEST, PICTURES = "run.json", "plans.jsonl", "manifest.jsonl", "pictures"
@@ -92,7 +92,7 @@ class PictureFolder:
         except FileNotFoundError as error:
             raise InvalidInput(f"{self.folder} has no run of `evaluate`.") from error
         except (OSError, ValueError, TypeError) as error:
-            raise InvalidInput(f"{file} cannot be used: {error}.") from error
+            raise InvalidInput(f"{file} cannot be used: {reason_of(error)}.") from error
         return self.settings
 
     def plans(self) -> dict[tuple[str, int], ArmTexts]:
