@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,16 +24,8 @@ WITH_WEIGHTS = "the weights are in the environment for measuring pictures only"
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random CLIP model whose words are single letters."""
     import torch
-    from transformers import (
-        CLIPConfig,
-        CLIPImageProcessor,
-        CLIPModel,
-        CLIPProcessor,
-        CLIPTextConfig,
-        CLIPTokenizer,
-        CLIPVisionConfig,
-    )
 
+    library: Any = importlib.import_module("transformers")
     folder = tmp_path_factory.mktemp("clip")
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
@@ -39,21 +33,21 @@ def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "merges.txt").write_text("#version: 0.2\n")
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
     heads = {"num_attention_heads": 2, "projection_dim": 8}
-    text = CLIPTextConfig(
+    text = library.CLIPTextConfig(
         vocab_size=len(words), bos_token_id=0, eos_token_id=1, pad_token_id=1, **sizes, **heads
     )
-    vision = CLIPVisionConfig(image_size=32, patch_size=8, **sizes, **heads)
+    vision = library.CLIPVisionConfig(image_size=32, patch_size=8, **sizes, **heads)
     torch.manual_seed(1)
-    config = CLIPConfig(
+    config = library.CLIPConfig(
         text_config=text.to_dict(), vision_config=vision.to_dict(), projection_dim=8
     )
-    CLIPModel(config).save_pretrained(folder)
+    library.CLIPModel(config).save_pretrained(folder)
     size = {"height": 32, "width": 32}
-    images = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size)
-    tokenizer = CLIPTokenizer(
+    images = library.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size=size)
+    tokenizer = library.CLIPTokenizer(
         str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77
     )
-    CLIPProcessor(images, tokenizer).save_pretrained(folder)
+    library.CLIPProcessor(images, tokenizer).save_pretrained(folder)
     return folder
 
 
