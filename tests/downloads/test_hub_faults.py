@@ -14,7 +14,8 @@ import pytest
 from stylus_ext.core.errors import StylusError
 from tests.catalogue.sources.hugging_face.test_offers import KEY, Bench
 from tests.civitai_service.faults import Fault
-from tests.downloads.test_faults import BODY, CASES, TOTAL, Case, etagless, sha256
+from tests.downloads.test_faults import BODY, CASES, TOTAL, Case, etagless
+from tests.downloads.workbench import sha256
 from tests.hub_service.service import serving
 from tests.hub_service.shapes import a_repo
 
@@ -50,6 +51,7 @@ ODD_ROWS: tuple[Any, ...] = (
     *({}, [], [None], [[]], "<html>later</html>", "", 7, None, {"error": "try later"}),
     *([{"path": "other.safetensors"}], [{"path": NAME}], [{"path": NAME, "lfs": []}]),
 )
+ODD_SIZES: tuple[Any, ...] = (-1, 0, 1, 2**70, 0.5, "x", None, True, [])
 HUB_CASES = (
     *(
         HubCase(f"a redirect to {target}", redirect(target))
@@ -70,7 +72,7 @@ HUB_CASES = (
         HubCase(
             f"a size of {size}", about(size=size, lfs={"oid": sha256(BODY), "size": size}), None
         )
-        for size in (-1, 0, 1, 2**70, 0.5, "x", None, True, [])
+        for size in ODD_SIZES
     ),
     *(
         HubCase(f"a hash of {oid}", about(lfs={"oid": oid, "size": TOTAL}))
@@ -136,6 +138,7 @@ def fetched(bench: Bench, log: pytest.LogCaptureFixture, *faults: Fault) -> str:
     return message
 
 
+@pytest.mark.long  # the receiver is the same as for Civitai
 @pytest.mark.parametrize(
     "case",
     [case for case in CASES if of_storage(case)],
