@@ -25,6 +25,10 @@ _SELECTIONS: Mapping[str, Mapping[str, str]] = {
 ARMS = (BASE, *_SELECTIONS)
 """The arms by name; `plan:FILE` is an arm too."""
 
+_REPLACED = frozenset({"chat_failed", "no_reranker", "no_encoder"})
+"""Notes of plans that were made in another way than the arm states."""
+_TRIES = 3
+
 AskPlan = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """The engine's operation `plan`."""
 
@@ -70,8 +74,18 @@ class TextWriter:
         if arm.startswith(SAVED):
             plan = saved_plan(Path(arm.removeprefix(SAVED)), prompt)
         else:
-            plan = from_json(self.ask(self._question(arm, prompt))["plan"])
+            plan = self._planned(arm, prompt)
         return self._with_debias(_texts_of(arm, number, plan, count, time.monotonic() - started))
+
+    def _planned(self, arm: str, prompt: EvaluationPrompt) -> Plan:
+        """A plan by what the arm is named after, not by what stands in for it."""
+        question = self._question(arm, prompt)
+        for _ in range(_TRIES):
+            plan = from_json(self.ask(question)["plan"])
+            replaced = [note.text for note in plan.notes if note.code in _REPLACED]
+            if not replaced:
+                return plan
+        raise Unavailable(f"The arm {arm} could not plan: {reason_of(replaced[0])}. Try again.")
 
     def _question(self, arm: str, prompt: EvaluationPrompt) -> dict[str, Any]:
         payload = dict(self.payload or {})

@@ -1,0 +1,110 @@
+"""`evaluate`: the plans of the real engine, a local WebUI, and what its flags mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine_process import Cli
+from tests.evaluation.pictures.webui_double import WebUiDouble, running
+from tests.lora_files import write_lora, write_sidecar
+
+PROMPT = "a graffiti of a corgi, pixel art"
+
+
+@pytest.fixture
+def double() -> WebUiDouble:
+    return WebUiDouble()
+
+
+@pytest.fixture
+def url(double: WebUiDouble) -> Iterator[str]:
+    with running(double) as address:
+        yield address
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> str:
+    file = tmp_path / "prompts.txt"
+    file.write_text(f"{PROMPT}\na house\na third prompt\n")
+    return str(file)
+
+
+@pytest.fixture
+def loras(tmp_path: Path) -> Path:
+    folder = tmp_path / "loras"
+    folder.mkdir()
+    for seed, name in enumerate(("graffiti", "corgi")):
+        lora = write_lora(folder / f"{name}.safetensors", seed=seed)
+        text = f"Draws a {name}."
+        write_sidecar(lora, ".json", {"activation text": name, "description": text})
+    return folder
+
+
+def test_arms_are_planned_by_the_engine_for_the_loras_of_the_webui(
+    stylus: Cli, url: str, double: WebUiDouble, prompts: str, loras: Path, tmp_path: Path
+) -> None:
+    double.answers["loras"] = [{"name": "corgi", "path": "/there/corgi.safetensors"}]
+    out = tmp_path / "out"
+    words = ["evaluate", "--webui", url, "--prompts", prompts, "--out", str(out)]
+    flags = ["--arms", "base,stylus,random", "--seeds", "2", "--count", "2", "--steps", "3"]
+    flags += ["--lora-dir", str(loras), "--debias", "high quality", "--negative", "blurry"]
+    ran = stylus(*words, *flags, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.json == json.loads((out / "report.json").read_text("utf-8"))
+    assert (ran.json["prompts"], ran.json["pictures"]) == (2, 12)
+    texts = [request["prompt"] for request in double.requests]
+    assert sum("<lora:corgi:" in text for text in texts) >= 2
+    assert not any("<lora:graffiti:" in text for text in texts)
+    assert all(text.endswith(", high quality") for text in texts)
+    assert {request["negative_prompt"] for request in double.requests} == {"blurry"}
+    assert {request["steps"] for request in double.requests} == {3}
+    assert (out / "report.html").read_text("utf-8").startswith("<!doctype html>")
+    count = len(double.requests)
+    report = stylus("evaluate", "--out", str(out))
+    assert report.code == 0
+    assert "seconds" in report.out
+    assert stylus(*words, *flags).code == 0
+    assert len(double.requests) == count
+
+
+@pytest.mark.parametrize("arm", ["stylus-llm", "rerank"])
+def test_an_arm_whose_model_is_not_set_up_is_refused(
+    stylus: Cli, url: str, prompts: str, tmp_path: Path, arm: str
+) -> None:
+    words = ["evaluate", "--webui", url, "--prompts", prompts, "--out", str(tmp_path / "out")]
+    assert stylus(*words, "--arms", f"base,{arm}").code == 1
+
+
+def test_power_needs_no_pictures(stylus: Cli) -> None:
+    alone = stylus("evaluate", "--power", "0.3", "--json").json
+    several = stylus("evaluate", "--power", "0.3", "--arms", "base,stylus,random", "--json").json
+    assert 100 < alone["prompts"] < several["prompts"] < 300
+    assert f"{alone['prompts']:,}" in stylus("evaluate", "--power", "0.3").out
+    assert stylus("evaluate", "--power", "0").code == 1
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--webui", "http://127.0.0.1:1", "--out", "out"],
+        ["--webui", "http://127.0.0.1:1", "--out", "out", "--prompts", "p", "--pictures", "d"],
+        ["--webui", "http://127.0.0.1:1", "--out", "out", "--prompts", "p", "--arms", "base"],
+        ["--webui", "http://127.0.0.1:1", "--out", "out", "--prompts", "p", "--seeds", "0"],
+        ["--webui", "http://127.0.0.1:1", "--out", "out", "--prompts", "p", "--steps", "0"],
+        ["--webui", "nonsense", "--out", "out", "--prompts", "p"],
+        ["--out", "out"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_run_is_refused(
+    stylus: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p").write_text("a cat")
+    assert stylus("evaluate", *flags).code == 1
+    assert not (tmp_path / "out").exists()
