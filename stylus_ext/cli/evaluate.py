@@ -28,7 +28,7 @@ from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
 from stylus_ext.evaluation.pictures.clip_score import PAPER_MODEL
-from stylus_ext.evaluation.pictures.manifest import PictureFolder
+from stylus_ext.evaluation.pictures.manifest import RUN, PictureFolder
 from stylus_ext.evaluation.pictures.metrics import all_metrics
 from stylus_ext.evaluation.pictures.page import html_page
 from stylus_ext.evaluation.pictures.prompts import (
@@ -233,6 +233,9 @@ def _prompts(arguments: Namespace, line: ProgressLine) -> list[EvaluationPrompt]
     if (arguments.prompts is None) == (arguments.pictures is None):
         raise InvalidInput("Name either a file with --prompts, or a folder with --pictures.")
     if arguments.pictures is not None:
+        if (arguments.out / RUN).exists():  # newer pictures may have come since the run began
+            known = PictureFolder(arguments.out).read_settings()["prompts"]
+            return [EvaluationPrompt(*each) for each in known]
         return prompts_of_pictures(arguments.pictures, arguments.count, arguments.negative, line)
     negative = arguments.negative or ""
     found = prompts_of_file(arguments.prompts)[: arguments.count]

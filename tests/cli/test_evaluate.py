@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.catalogue.sources.pictures.making import write_png
 from tests.engine_process import Cli
 from tests.evaluation.pictures.webui_double import WebUiDouble, running
 from tests.lora_files import write_lora, write_sidecar
@@ -69,6 +70,21 @@ def test_arms_are_planned_by_the_engine_for_the_loras_of_the_webui(
     assert "seconds" in report.out
     assert stylus(*words, *flags).code == 0
     assert len(double.requests) == count
+
+
+def test_the_prompts_of_a_run_stay_when_newer_pictures_come(
+    stylus: Cli, url: str, double: WebUiDouble, tmp_path: Path
+) -> None:
+    pictures = tmp_path / "mine"
+    pictures.mkdir()
+    write_png(pictures / "1.png", "a fox\nSteps: 5, Seed: 1, Size: 1x1")
+    plan = stylus("plan", "a fox", "--json").out
+    (tmp_path / "plan.json").write_text(plan)
+    words = ["evaluate", "--webui", url, "--pictures", str(pictures), "--out", str(tmp_path / "o")]
+    words += ["--arms", f"base,plan:{tmp_path / 'plan.json'}"]
+    assert stylus(*words).code == 0
+    write_png(pictures / "2.png", "a dog\nSteps: 5, Seed: 1, Size: 1x1")
+    assert stylus(*words, "--json").json["pictures"] == len(double.requests) == 2
 
 
 @pytest.mark.parametrize("arm", ["stylus-llm", "rerank"])

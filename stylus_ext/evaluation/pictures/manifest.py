@@ -76,14 +76,23 @@ class PictureFolder:
                     " another folder with --out."
                 )
         else:
-            if self.folder.exists() and any(self.folder.iterdir()):
+            if self.folder.is_dir() and any(self.folder.iterdir()):
                 raise InvalidInput(
                     f"{self.folder} is not empty and has no run. Name another folder with --out."
                 )
-            (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
-            write_file(file, json.dumps(wanted, indent=1), durable=True)
-            self.settings = wanted
+            self._begin(wanted)
         (self.folder / PICTURES).mkdir(exist_ok=True)
+
+    def _begin(self, settings: dict[str, Any]) -> None:
+        try:
+            (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
+            write_file(self.folder / RUN, json.dumps(settings, indent=1), durable=True)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InvalidInput(
+                f"{self.folder} cannot be written: {reason}. Name another folder with --out."
+            ) from error
+        self.settings = settings
 
     def read_settings(self) -> dict[str, Any]:
         file = self.folder / RUN

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 
@@ -16,7 +17,6 @@ from stylus_ext.net import Http, HttpRefusal, TimeLimits, origin_of, safe_url
 
 _STYLUS = "Stylus"
 _API = "/sdapi/v1"
-_PNG = b"\x89PNG\r\n\x1a\n"
 _LONGEST_S = 3600.0
 _LARGEST = 512 * 1024 * 1024
 _WITHOUT_API = 404
@@ -116,9 +116,10 @@ def _received(answer: object, seconds: float, where: str) -> ReceivedPicture:
         raise Unavailable(f"{where} sent no picture. See its log, then run this again.")
     try:
         data = base64.b64decode(images[0].rpartition(",")[2], validate=True)
-    except (binascii.Error, ValueError) as error:
+        kind = _format_of(data)
+    except (binascii.Error, ValueError, OSError, SyntaxError) as error:
         raise Unavailable(f"{where} sent a broken picture. Run this again.") from error
-    if not data.startswith(_PNG):
+    if kind != "PNG":
         raise InvalidInput(
             f"{where} sends pictures that are not PNG. Set its file format for images to png."
         )
@@ -132,6 +133,16 @@ def _received(answer: object, seconds: float, where: str) -> ReceivedPicture:
         str(facts.get("sd_model_name") or ""),
         str(infotexts[0]) if isinstance(infotexts, list) and infotexts else "",
     )
+
+
+def _format_of(data: bytes) -> str | None:
+    """The file format of a picture, all of whose pixels are read."""
+    from PIL import Image
+
+    with Image.open(BytesIO(data)) as picture:
+        picture.load()
+        kind: str | None = picture.format
+        return kind
 
 
 def _facts(answer: object) -> Mapping[str, Any]:

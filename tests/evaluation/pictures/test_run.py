@@ -173,8 +173,10 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path, url: str, planner:
             make(tmp_path / "out", url, planner, replace(RUN, **change))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("x")
-    with pytest.raises(InvalidInput):
-        make(tmp_path / "other", url, planner)
+    (tmp_path / "file").write_text("x")
+    for name in ("other", "file"):
+        with pytest.raises(InvalidInput):
+            make(tmp_path / name, url, planner)
 
 
 @pytest.mark.parametrize("status", [500, 0])
@@ -215,7 +217,7 @@ def test_an_address_without_a_server_or_api_is_refused(tmp_path: Path, planner: 
         make(tmp_path / "out", url, planner)
 
 
-@pytest.mark.parametrize("data", [b"", b"GIF89a"])
+@pytest.mark.parametrize("data", [b"", b"GIF89a", draw("torn", 1)[:900]], ids=len)
 def test_an_answer_without_a_png_is_refused(
     tmp_path: Path, url: str, double: WebUiDouble, planner: Planner, data: bytes
 ) -> None:
