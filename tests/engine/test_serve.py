@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.cli import session
+from stylus_ext.cli.session import EngineSession, ProgressLine
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.serve import LOG_FILE, EngineAddress, serve
@@ -256,12 +258,18 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
         assert end(serving).code == 0
 
 
-def test_a_stopped_engine_is_waited_for_as_long_as_one_says(folder: Path) -> None:
+def test_a_stopped_engine_is_waited_for_as_long_as_one_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_CHECK_EVERY_S", 0.2)
+    monkeypatch.setattr(session, "_LONGEST_SILENCE_S", 0.5)
     with engine_process(folder) as process:
+        link = wait_for_engine(folder, process)
         process.send_signal(signal.SIGSTOP)
         try:
-            for words in (["search", "corgi"], ["plan", "a corgi"]):
-                assert run(folder, *words, "--wait", "0.5").code == 1
+            assert run(folder, "search", "corgi", "--wait", "0.5").code == 1
+            with pytest.raises(Unavailable):  # it was stopped while it was asked
+                EngineSession(link, ProgressLine()).call("plan", {"prompt": "a corgi"})
         finally:
             process.send_signal(signal.SIGCONT)
         assert run(folder, "search", "corgi").code == 0
