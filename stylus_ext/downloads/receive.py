@@ -77,7 +77,7 @@ class TooSlow(Unreachable):
 
 
 class OutOfTime(TooSlow):
-    """The file has had all the time that it may take."""
+    """The total waiting time of a file is used up."""
 
 
 class WaitingTime:
@@ -92,7 +92,7 @@ class WaitingTime:
         self._since: float | None = None
 
     def check(self, received: int) -> None:
-        """Called while waiting; `received` is the size of the part, which may begin anew."""
+        """Call while waiting. `received` is the size of the part file; it drops on a restart."""
         now = time.monotonic()
         if self._since is not None:
             won = max(0, received - self._seen) / self._slowest
@@ -105,7 +105,7 @@ class WaitingTime:
             )
 
     def rest(self) -> None:
-        """What follows is no waiting for a server, until the next check."""
+        """Stop the clock until the next check, for work without a server."""
         self._since = None
 
 

@@ -40,7 +40,7 @@ _INSTRUCTION = re.compile(rf"""(?ix)
     | \b(?:tasks|adapters|prune|reason)"\s*:
     | {FOREIGN}
     """)  # noqa: E501
-"""What speaks to a language model, whoever reads the card."""
+"""Phrases addressed to a language model. They have no place in a card."""
 
 _URGING = re.compile(r"""(?ix)
     \b(?:choose|pick|select|prefer|take|include|rank|recommend|insert|assign|give|list|put|place|score|rate)\b.{0,40}
@@ -61,14 +61,14 @@ _URGING = re.compile(r"""(?ix)
     | \b(?:fits?|suits?|matches|works\ for|valid\ for|mandatory\ (?:for|in)|required\ (?:for|by|in)|needed\ (?:for|by|in))\s+(?:every|any|all|each)\s+(?:prompts?|tasks?|requests?|images?|pictures?)\b
     | \bi\ (?:am|should\ be)\ the\ (?:best|right|correct|only)\b
     """)  # noqa: E501
-"""What urges to choose an adapter. In a card's own text it may be honest advice to people."""
+"""Phrases that urge the reader to choose an adapter. A card may use them as advice to people."""
 
 _JOINED = re.compile(
     r"(?:ignore|disregard|forget|override)(?:all|the|any|every|previous|prior|above|these|those|your|other)"
     r"|(?:choose|pick|select|prefer)(?:me|this|only|always|itself)|always(?:choose|pick|select|use)"
     r"|systemprompt|youmust|youarenow|newinstructions|onlyvalid",
 )
-"""The same in letters written apart, where the places of the words are lost."""
+"""The same phrases in text whose letters are separated, which has no word boundaries."""
 
 _LETTER = r"(?<![^\W_])[^\W_](?![^\W_])"
 _APART = re.compile(rf"(?:{_LETTER}[\W_]{{1,3}}){{4,}}{_LETTER}")
@@ -116,7 +116,7 @@ def fenced(lines: Sequence[str]) -> str:
 
 
 def _visible(text: str) -> str:
-    """In one form of each letter, without signs that nobody sees."""
+    """Return the text in Unicode normal form KC, without invisible characters."""
     return "".join(
         sign
         for sign in unicodedata.normalize("NFKC", text)
@@ -143,7 +143,7 @@ def _finds(pattern: re.Pattern[str], text: str) -> bool:
 
 @lru_cache(maxsize=256)
 def _variants(text: str) -> tuple[str, ...]:
-    """The text as it may be meant: with other signs between words, other letters, or encoded."""
+    """Return the text and its likely meanings: respelled, in Latin letters, reversed or decoded."""
     visible = _visible(text)
     spaced = " ".join(re.sub(r"[_\-*~.·]+", " ", visible).split())
     decomposed = unicodedata.normalize("NFKD", spaced)

@@ -9,6 +9,7 @@ which the output is h.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Shape:
     variance: bool = True
 
 
-class StyleInjectLayer(nn.Module):
+class StyleInjectLayer(nn.Module, ABC):
     """What the two kinds of layers share: the up matrix, the router and the variance step."""
 
     def __init__(self, inputs: int, outputs: int, kernel: tuple[int, ...], shape: Shape) -> None:
@@ -39,21 +40,22 @@ class StyleInjectLayer(nn.Module):
         for branch in self.down:  # as LoRA's trainers begin
             nn.init.kaiming_uniform_(branch.detach(), a=math.sqrt(5))
 
+    @abstractmethod
     def routing(self, x: Tensor) -> Tensor:
         """The weights of the branches, for each position of a linear layer or each picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change(self, x: Tensor, routing: Tensor) -> Tensor:
         """What is added to the layer's output."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor, h: Tensor, weight: float = 1.0) -> Tensor:
         """The layer's new output for its input and output."""
         routing = self.routing(x)
         return self.rescale(h + weight * self.change(x, routing).to(h.dtype), routing, weight)
 
+    @abstractmethod
     def rescale(self, h: Tensor, routing: Tensor, weight: float) -> Tensor:
-        raise NotImplementedError
+        """The variance step: the output with its channels scaled about their means."""
 
     def _softmax(self, features: Tensor) -> Tensor:
         router = self.router

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.catalogue.sources.pictures.making import write_png
 from tests.engine_process import Cli
-from tests.evaluation.pictures.webui_double import WebUiDouble, running
+from tests.evaluation.pictures.webui_double import WebUiDouble, double, url
 from tests.lora_files import write_lora, write_sidecar
 
+__all__ = ["double", "url"]
+
 PROMPT = "a graffiti of a corgi, pixel art"
-
-
-@pytest.fixture
-def double() -> WebUiDouble:
-    return WebUiDouble()
-
-
-@pytest.fixture
-def url(double: WebUiDouble) -> Iterator[str]:
-    with running(double) as address:
-        yield address
 
 
 @pytest.fixture

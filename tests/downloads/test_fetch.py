@@ -42,7 +42,7 @@ class SlowDownloader:
                 progress.report(f"Fetching {card.name}", 50, 100)
                 time.sleep(0.01)
             if int(card.key.value) in self.breaks:
-                raise RuntimeError("nobody foresaw this")
+                raise RuntimeError("an unexpected error")
             if int(card.key.value) in self.wrong:
                 raise (
                     NotFetched("wrong_hash", "It is another file.")
@@ -105,13 +105,13 @@ def test_a_stop_ends_all_of_them_soon() -> None:
     assert len(downloader.asked) <= 4, "those that waited are not begun"
 
 
-def test_what_nobody_foresaw_stops_no_other_and_is_logged(
+def test_an_unexpected_error_stops_no_other_and_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     downloader = SlowDownloader(breaks=frozenset({1}))
     report = FetchMissing(downloader)(cards(3), Watch())
     assert [one.key.value for one in report.fetched] == ["2", "3"]
     assert [(one.key.value, one.code) for one in report.failed] == [("1", "unexpected")]
-    assert "nobody foresaw" not in report.failed[0].text
-    assert "nobody foresaw" in caplog.text
+    assert "an unexpected error" not in report.failed[0].text
+    assert "an unexpected error" in caplog.text
     assert downloader.running == 0

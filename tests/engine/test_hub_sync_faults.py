@@ -23,7 +23,7 @@ ODD: tuple[Any, ...] = ({}, {"error": "try later"}, "<html>later</html>", "", "n
 
 
 def repos() -> list[Repo]:
-    return [a_repo(f"somebody/owl-{number:02}", b"%d" % number) for number in range(COUNT)]
+    return [a_repo(f"artist/owl-{number:02}", b"%d" % number) for number in range(COUNT)]
 
 
 def total(house: House) -> int:
@@ -62,7 +62,7 @@ def test_odd_pages_that_last_end_the_crawl_which_goes_on_later(crawled: House, b
 
 @pytest.mark.parametrize("body", ODD[:3], ids=str)
 def test_an_odd_list_of_files_hides_no_repository(crawled: House, body: Any) -> None:
-    tree = "/somebody/owl-07/tree/"
+    tree = "/artist/owl-07/tree/"
     crawled.hub.faults.add(Fault(tree, status=200, body=body))
     assert crawled.sync().kept == COUNT
     crawled.hub.faults.add(Fault(tree, status=200, body=body, times=-1))
@@ -79,7 +79,7 @@ def test_pages_that_lead_back_are_an_error_and_the_rest_is_read_later(
 ) -> None:
     for place, cursor in enumerate(loop):
         link = f'<{crawled.hub.api}/api/models?cursor={cursor}>; rel="next"'
-        body = [a_repo(f"somebody/ring-{place}", b"ring %d" % place).listed()]
+        body = [a_repo(f"artist/ring-{place}", b"ring %d" % place).listed()]
         last = place + 1 == len(loop)
         fault = Fault(
             MODELS, status=200, body=body, headers={"Link": link}, times=-1 if last else 1
@@ -108,6 +108,6 @@ def test_a_readme_of_any_kind_hides_no_repository(crawled: House, tmp_path: Path
     for number, body in enumerate(
         (deep, f"---\n{deep}\n---\n", "---\n" + json.dumps({"a": 1}), "\0")
     ):
-        path = f"/somebody/owl-{number:02}/resolve/"
+        path = f"/artist/owl-{number:02}/resolve/"
         crawled.hub.faults.add(Fault(path, status=200, body=body))
     assert crawled.sync().kept == COUNT

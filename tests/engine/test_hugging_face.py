@@ -79,7 +79,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
 def test_its_cards_become_entries_that_are_found(house: House) -> None:
     house.hub.add(
         a_repo(body=BODY),
-        *(a_repo(f"somebody/owl-{number}", b"%d" % number) for number in range(45)),
+        *(a_repo(f"artist/owl-{number}", b"%d" % number) for number in range(45)),
     )
     done = house.sync()
     assert (done.models, done.kept, done.written) == (46, 46, 46)
@@ -92,8 +92,8 @@ def test_its_cards_become_entries_that_are_found(house: House) -> None:
 
 
 def test_sync_resumes_and_later_reads_only_what_is_new(house: House) -> None:
-    house.hub.add(*(a_repo(f"somebody/owl-{number:02}", b"%d" % number) for number in range(45)))
-    house.hub.faults.add(Fault(r"/somebody/owl-2\d/tree/", delay_s=20, times=-1))
+    house.hub.add(*(a_repo(f"artist/owl-{number:02}", b"%d" % number) for number in range(45)))
+    house.hub.faults.add(Fault(r"/artist/owl-2\d/tree/", delay_s=20, times=-1))
     with pytest.raises(Cancelled):
         house.sync(Watch(patience=12))
     house.hub.faults.clear()

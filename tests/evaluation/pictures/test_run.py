@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from stylus_ext.evaluation.pictures.prompts import (
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
 from stylus_ext.evaluation.pictures.webui import WebUi
 from tests.catalogue.sources.pictures.making import write_png
-from tests.evaluation.pictures.webui_double import Refused, WebUiDouble, draw, running
+from tests.evaluation.pictures.webui_double import Refused, WebUiDouble, double, draw, running, url
 from tests.fakes import Watch
+
+__all__ = ["double", "url"]
 
 PROMPTS = (EvaluationPrompt("a red fox", "blurry"), EvaluationPrompt("a blue house"))
 RUN = EvaluationRun(
@@ -56,17 +58,6 @@ class Planner:
             prompts=tuple(f"{payload['prompt']} <lora:{policy}{seed}:1>" for seed in seeds),
         )
         return {"plan": to_json(plan)}
-
-
-@pytest.fixture
-def double() -> WebUiDouble:
-    return WebUiDouble()
-
-
-@pytest.fixture
-def url(double: WebUiDouble) -> Iterator[str]:
-    with running(double) as address:
-        yield address
 
 
 @pytest.fixture

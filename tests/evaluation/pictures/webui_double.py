@@ -14,6 +14,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.local_server import serve
 
@@ -108,3 +109,14 @@ def running(double: WebUiDouble) -> Iterator[str]:
 
     with serve(Handler) as url:
         yield url
+
+
+@pytest.fixture
+def double() -> WebUiDouble:
+    return WebUiDouble()
+
+
+@pytest.fixture
+def url(double: WebUiDouble) -> Iterator[str]:
+    with running(double) as address:
+        yield address

@@ -53,20 +53,20 @@ def test_textual_inversions_are_embeddings(service: HubService, hub: HubClient) 
     stated = {"tags": ["diffusers", "textual_inversion", "text-to-image"]}
     service.add(
         a_repo(
-            "somebody/griffin",
+            "artist/griffin",
             b"griffin",
             "learned_embeds.safetensors",
             stated=stated,
             head={"tags": ["textual_inversion"]},
         ),
         a_repo(
-            "somebody/helper",
+            "artist/helper",
             b"helper",
             "EasyNegative.safetensors",
             stated=stated,
             head={"tags": ["textual_inversion"]},
         ),
-        a_repo("somebody/old", file="learned_embeds.bin", stated=stated),
+        a_repo("artist/old", file="learned_embeds.bin", stated=stated),
     )
     wanted = Wanted(tag="textual_inversion")
     page = HubCatalogue(hub).page(wanted, None, None, no_check)
