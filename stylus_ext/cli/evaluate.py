@@ -11,11 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.cli import evaluate_report
 from stylus_ext.cli.flags import (
     PLAN_SECTIONS,
     Help,
     absolute_paths,
-    add_flags,
     add_folders,
     add_number,
     add_settings,
@@ -23,20 +23,15 @@ from stylus_ext.cli.flags import (
 )
 from stylus_ext.cli.session import ProgressLine, session
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.core.files import write_file
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
-from stylus_ext.evaluation.pictures.clip_score import PAPER_MODEL
 from stylus_ext.evaluation.pictures.manifest import RUN, PictureFolder
-from stylus_ext.evaluation.pictures.metrics import all_metrics
-from stylus_ext.evaluation.pictures.page import html_page
 from stylus_ext.evaluation.pictures.prompts import (
     EvaluationPrompt,
     prompts_of_file,
     prompts_of_pictures,
 )
-from stylus_ext.evaluation.pictures.report import complete_set, lines, make_report
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
 from stylus_ext.evaluation.pictures.statistics import sample_size
 from stylus_ext.evaluation.pictures.webui import WebUi
@@ -58,17 +53,21 @@ def add(
 ) -> None:
     command = commands.add_parser(
         "evaluate",
-        usage="python install.py evaluate --out DIR [--webui URL --prompts FILE] [--FLAG ...]",
+        usage=(
+            "python install.py evaluate --out DIR --webui URL --prompts FILE [--FLAG ...]\n"
+            "       python install.py evaluate report --out DIR [--FLAG ...]"
+        ),
         help="make pictures with and without Stylus, and compare them",
         formatter_class=Help,
         allow_abbrev=False,
         description=(
             "Makes pictures of the same prompts and seeds in several arms by a running WebUI, and"
-            " compares them.\n--debias adds its text in every arm. Run it again to resume.\n"
-            "Without --webui it reports on the pictures that are there."
+            " compares them.\n--debias adds its text in every arm. Run it again to resume."
         ),
     )
-    add_flags(command, json="print JSON and nothing else on standard output")
+    others = command.add_subparsers(title="with the pictures of a run", metavar="COMMAND")
+    evaluate_report.add(others)
+    evaluate_report.add_report_flags(command)
     _add_run_flags(command)
     _add_picture_flags(command)
     add_settings(command, PLAN_SECTIONS)
@@ -92,12 +91,6 @@ def _add_run_flags(command: ArgumentParser) -> None:
         help=f"of {', '.join(ARMS)}, plan:FILE; the first is the reference (default: {_ARMS})",
     )
     group.add_argument("--negative", metavar="TEXT", help="negative prompt of every picture")
-    group.add_argument(
-        "--clip-model",
-        default=PAPER_MODEL,
-        metavar="MODEL",
-        help=f"CLIP model on this machine for CLIPScore (default: {PAPER_MODEL})",
-    )
     group.add_argument(
         "--power",
         type=float,
@@ -134,25 +127,15 @@ def _add_picture_flags(command: ArgumentParser) -> None:
 def _run(arguments: Namespace, settings_for: SettingsFor) -> int:
     if arguments.power is not None:
         return _print_power(arguments)
-    if arguments.out is None:
-        raise InvalidInput("Name a folder for the pictures with --out.")
+    folder = evaluate_report.out_folder(arguments)
     line = ProgressLine()
-    folder = PictureFolder(arguments.out)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            if arguments.webui:
+    if arguments.webui:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
                 _make(arguments, settings_for, folder, line)
-            report = make_report(folder, all_metrics(arguments.clip_model), line)
-            page = html_page(report, complete_set(folder, folder.settings))
-    finally:
-        line.clear()
-    write_file(arguments.out / "report.json", json.dumps(report, indent=1))
-    write_file(arguments.out / "report.html", page)
-    if arguments.json:
-        sys.stdout.write(json.dumps(report) + "\n")
-    else:
-        sys.stdout.write("\n".join([*lines(report), "", f"{arguments.out / 'report.html'}"]) + "\n")
-    return 0
+        finally:
+            line.clear()
+    return evaluate_report.write_report(arguments, line)
 
 
 def _print_power(arguments: Namespace) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.catalogue.sources.pictures.making import write_png
 from tests.engine_process import Cli
+from tests.evaluation.pictures.test_report import better_in_one, write_run
 from tests.evaluation.pictures.webui_double import WebUiDouble, double, url
 from tests.lora_files import write_lora, write_sidecar
 
@@ -55,7 +56,7 @@ def test_arms_are_planned_by_the_engine_for_the_loras_of_the_webui(
     assert {request["steps"] for request in double.requests} == {3}
     assert (out / "report.html").read_text("utf-8").startswith("<!doctype html>")
     count = len(double.requests)
-    report = stylus("evaluate", "--out", str(out))
+    report = stylus("evaluate", "report", "--out", str(out))
     assert report.code == 0
     assert "seconds" in report.out
     assert stylus(*words, *flags).code == 0
@@ -114,3 +115,19 @@ def test_what_cannot_be_run_is_refused(
     (tmp_path / "p").write_text("a cat")
     assert stylus("evaluate", *flags).code == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_alone_takes_its_flags_before_or_after_its_name(
+    stylus: Cli, tmp_path: Path
+) -> None:
+    out = write_run(tmp_path / "out", better_in_one, count=2).folder
+    named = ["--out", str(out)]
+    for words in ([*named, "report"], ["report", *named], named):
+        (out / "report.json").unlink(missing_ok=True)
+        ran = stylus("evaluate", *words, "--json")
+        assert ran.code == 0, ran.err
+        assert ran.json == json.loads((out / "report.json").read_text("utf-8"))
+    assert stylus("evaluate", "report").code == 1
+    assert stylus("evaluate", "report", "--out", str(tmp_path)).code == 1
+    with pytest.raises(SystemExit):
+        stylus("evaluate", "report", "--out", str(out), "--webui", "http://127.0.0.1:1")
