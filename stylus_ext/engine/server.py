@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 LARGEST_BODY = 32 * 1024 * 1024
 HEAD_S, BODY_S = 10.0, 60.0
 """How long the head and the body of a request may take to arrive."""
+READING_S, READ_AT_LEAST = 60.0, 64 * 1024
+"""A client that reads fewer bytes of a waiting answer than this in this time is given up."""
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 _LONGEST_MESSAGE = 2000
 _SHORTEST_NONCE, _LONGEST_NONCE = 32, 256
@@ -144,13 +146,17 @@ def _host_name(host: str) -> str | None:
 
 
 class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc]  # mypy sees no types of uvicorn
-    """Closes a connection whose request has no whole head in time; uvicorn waits for ever."""
+    """Closes a connection whose request has no whole head in time, or whose client does not read
+    its answer; uvicorn waits for ever.
+    """
 
     _timer: asyncio.TimerHandle | None = None
+    _reading_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self._watch()
+        self._watch_reading(unread_before=0)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -158,7 +164,16 @@ class ImpatientProtocol(AutoHTTPProtocol):  # type: ignore[misc]  # mypy sees no
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_timer()
+        if self._reading_timer is not None:
+            self._reading_timer.cancel()
         super().connection_lost(error)
+
+    def _watch_reading(self, unread_before: int) -> None:
+        unread = self.transport.get_write_buffer_size()
+        if unread and unread_before and unread > unread_before - READ_AT_LEAST:
+            self.transport.abort()  # close() would wait until everything is read
+        else:
+            self._reading_timer = self.loop.call_later(READING_S, self._watch_reading, unread)
 
     def _watch(self) -> None:
         if not self._is_waiting():

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -524,6 +525,60 @@ def test_a_request_that_does_not_come_whole_is_given_up(
         while piece := connection.recv(65536):
             received += piece
     assert received.split(b" ", 2)[1:2] == ([answered] if answered else [])
+
+
+@pytest.mark.parametrize("following", ["", "Connection: close\r\n"])
+def test_a_client_that_does_not_read_its_answer_is_given_up(
+    engine: EngineLink, monkeypatch: pytest.MonkeyPatch, following: str
+) -> None:
+    monkeypatch.setattr(server, "READING_S", 0.2)
+    size = 16 * 1024 * 1024
+    monkeypatch.setattr(
+        "stylus_ext.engine.operations.catalogue.search", lambda *_: {"large": "x" * size}
+    )
+    request = f"{HEAD}Content-Length: 2\r\n{following}\r\n{{}}".replace("status", "search", 1)
+    parts = urlsplit(engine.url)
+    place = str(parts.hostname), parts.port or 0
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(30)
+        connection.connect(place)
+        connection.sendall(request.encode())
+        for _ in range(300):
+            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                break
+            time.sleep(0.05)
+        received = 0
+        with suppress(ConnectionError):
+            while piece := connection.recv(65536):
+                received += len(piece)
+        assert received < size
+    with socket.create_connection(place, timeout=30) as other:
+        other.sendall(GOOD.encode())
+        assert other.recv(65536).split(b" ", 2)[1] == b"200"
+
+
+def test_a_client_that_reads_slowly_gets_its_whole_answer(
+    engine: EngineLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "READING_S", 0.1)
+    monkeypatch.setattr(server, "READ_AT_LEAST", 1)
+    size = 4 * 1024 * 1024
+    monkeypatch.setattr(
+        "stylus_ext.engine.operations.catalogue.search", lambda *_: {"large": "x" * size}
+    )
+    request = f"{HEAD}Connection: close\r\nContent-Length: 2\r\n\r\n{{}}"
+    parts = urlsplit(engine.url)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.settimeout(30)
+        connection.connect((str(parts.hostname), parts.port or 0))
+        connection.sendall(request.replace("status", "search", 1).encode())
+        received = 0
+        while piece := connection.recv(65536):
+            received += len(piece)
+            time.sleep(0.005)
+    assert received > size
 
 
 def test_a_slow_request_that_comes_in_time_is_answered(engine: EngineLink) -> None:
