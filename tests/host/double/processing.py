@@ -39,6 +39,7 @@ class State:
     interrupted: bool = False
     stopping_generation: bool = False
     textinfo: str | None = None
+    job: str = ""
     texts: list[str] = field(default_factory=list)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
@@ -248,6 +249,8 @@ class Host:
                     {network.name: network}
                 ),
             ),
+            "call_queue": self._module("modules.call_queue", queue_lock=threading.Lock()),
+            "progress": self._module("modules.progress", current_task=None, pending_tasks={}),
             "sd_models": self._module(
                 "modules.sd_models",
                 model_data=SimpleNamespace(sd_model=self.model),
