@@ -26,7 +26,7 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
-from stylus_ext.evaluation.pictures.manifest import RUN, PictureFolder
+from stylus_ext.evaluation.pictures.manifest import DEFAULT_CFG, RUN, PictureFolder
 from stylus_ext.evaluation.pictures.prompts import (
     EvaluationPrompt,
     prompts_of_file,
@@ -42,6 +42,7 @@ _ARMS = "base,stylus"
 _PROMPTS = 50
 _MOST_SEEDS = 100
 _FIRST_SEED = 1000
+_LOWEST_CFG, _HIGHEST_CFG = 0, 100
 _FIRST_PLAN = {"prompt": "a photo of a cat"}
 """Planned before the first picture, so that no arm's time has the loading of the models."""
 _PICTURE_NUMBERS = {"steps": 20, "width": 512, "height": 512}
@@ -106,7 +107,12 @@ def _add_run_flags(command: ArgumentParser) -> None:
 def _add_picture_flags(command: ArgumentParser) -> None:
     for name, default in _PICTURE_NUMBERS.items():
         add_number(command, f"--{name}", f"{name} of the pictures", default)
-    add_number(command, "--cfg", "CFG scale", 7.0)
+    command.add_argument(
+        "--cfg",
+        default=f"{DEFAULT_CFG:g}",
+        metavar="NUMBERS",
+        help=f"CFG scale, or several, such as 3,6,9 (default: {DEFAULT_CFG:g})",
+    )
     for name in _PICTURE_TEXTS:
         command.add_argument(f"--{name}", default="", metavar="NAME", help=f"{name} of the WebUI")
     command.add_argument(
@@ -191,7 +197,6 @@ def _evaluation_run(arguments: Namespace, line: ProgressLine) -> EvaluationRun:
     if arguments.seeds > _MOST_SEEDS:
         raise InvalidInput(f"--seeds is at most {_MOST_SEEDS}.")
     fields: dict[str, Any] = {name: getattr(arguments, name) for name in _PICTURE_NUMBERS}
-    fields["cfg_scale"] = arguments.cfg
     fields |= {
         field: getattr(arguments, name)
         for name, field in _PICTURE_TEXTS.items()
@@ -209,7 +214,18 @@ def _evaluation_run(arguments: Namespace, line: ProgressLine) -> EvaluationRun:
         fields,
         {"settings": settings, "lora_dirs": absolute_paths(arguments.lora_dir)},
         arguments.start_from,
+        _scales(arguments.cfg),
     )
+
+
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(dict.fromkeys(float(word) for word in text.split(",")))
+    except ValueError as error:
+        raise InvalidInput("--cfg is a number, or several, such as 3,6,9.") from error
+    if not all(_LOWEST_CFG <= scale <= _HIGHEST_CFG for scale in found):
+        raise InvalidInput(f"--cfg is from {_LOWEST_CFG} to {_HIGHEST_CFG}.")
+    return found
 
 
 def _prompts(arguments: Namespace, line: ProgressLine) -> list[EvaluationPrompt]:

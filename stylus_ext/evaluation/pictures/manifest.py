@@ -20,6 +20,11 @@ from stylus_ext.core.files import write_file
 
 RUN, PLANS, MANIFEST, PICTURES = "run.json", "plans.jsonl", "manifest.jsonl", "pictures"
 
+DEFAULT_CFG = 7.0
+
+Place = tuple[str, int, int, float]
+"""Arm, number of the prompt, number of the picture, and CFG scale."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArmTexts:
@@ -36,7 +41,10 @@ class ArmTexts:
 
 @dataclass(frozen=True, slots=True)
 class ArmPicture:
-    """One picture and its facts; `prompt` and `number` are places, `file` is below the folder."""
+    """One picture and its facts; `prompt` and `number` are places, `file` is below the folder.
+
+    `cfg` is the CFG scale. `memory_mb` is the most GPU memory; None where it is unknown.
+    """
 
     arm: str
     prompt: int
@@ -50,10 +58,12 @@ class ArmPicture:
     planning_seconds: float
     checkpoint: str = ""
     infotext: str = ""
+    cfg: float = 0.0
+    memory_mb: float | None = None
 
     @property
-    def place(self) -> tuple[str, int, int]:
-        return self.arm, self.prompt, self.number
+    def place(self) -> Place:
+        return self.arm, self.prompt, self.number, self.cfg
 
 
 class PictureFolder:
@@ -97,7 +107,7 @@ class PictureFolder:
     def read_settings(self) -> dict[str, Any]:
         file = self.folder / RUN
         try:
-            self.settings = dict(json.loads(file.read_text("utf-8")))
+            self.settings = _current_form(dict(json.loads(file.read_text("utf-8"))))
         except FileNotFoundError as error:
             raise InvalidInput(f"{self.folder} has no run of `evaluate`.") from error
         except (OSError, ValueError, TypeError) as error:
@@ -120,19 +130,32 @@ class PictureFolder:
         names = {item.name for item in fields(ArmPicture)}
         found = {}
         for line in _lines(self.folder / MANIFEST):
+            if "cfg" not in line:  # written before a run could have several scales
+                line["cfg"] = (self.settings or self.read_settings())["cfg"][0]
             made = ArmPicture(**{name: value for name, value in line.items() if name in names})
             if (self.folder / made.file).is_file():
                 found[made.place] = made
         return list(found.values())
 
-    def write_picture(self, arm_number: int, prompt: int, number: int, data: bytes) -> str:
+    def write_picture(self, place: Place, data: bytes) -> str:
         """Write the picture's file and return its name below the folder."""
-        name = f"{PICTURES}/{prompt:05d}-{number:02d}-arm{arm_number}.png"
+        arm, prompt, number, cfg = place
+        arm_number = self.settings["arms"].index(arm)
+        name = f"{PICTURES}/{prompt:05d}-{number:02d}-arm{arm_number}-cfg{cfg:g}.png"
         write_file(self.folder / name, data, durable=True)
         return name
 
     def add_picture(self, made: ArmPicture) -> None:
         _append(self.folder / MANIFEST, asdict(made))
+
+
+def _current_form(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings in today's form: older runs have one CFG scale, among the fields."""
+    if "cfg" in settings:
+        return settings
+    fields = dict(settings.get("fields", {}))
+    scale = float(fields.pop("cfg_scale", DEFAULT_CFG))
+    return {**settings, "fields": fields, "cfg": [scale]}
 
 
 def sha256(data: bytes) -> str:

@@ -129,7 +129,7 @@ class ChangeMetric:
         reference = pictures.arms[0]
 
         def change(picture: ArmPicture) -> float:
-            same = features_of[reference, picture.prompt, picture.number]
+            same = features_of[reference, picture.prompt, picture.number, picture.cfg]
             return features.distance(features_of[picture.place], same)
 
         changed = pictures.means(change)

@@ -17,10 +17,15 @@ from stylus_ext.evaluation.pictures.statistics import bootstrap, compare
 VERSION = 1
 
 
-def complete_set(folder: PictureFolder, settings: Mapping[str, Any]) -> PictureSet:
-    """The pictures whose prompt and seed every arm has."""
-    arms = list(settings["arms"])
-    made = [each for each in folder.pictures() if each.arm in arms]
+def complete_set(
+    folder: PictureFolder, settings: Mapping[str, Any], cfg: float | None = None
+) -> PictureSet:
+    """The pictures at one CFG scale whose prompt and seed every arm has.
+
+    Without `cfg` it is the first scale of the run.
+    """
+    arms, scale = list(settings["arms"]), settings["cfg"][0] if cfg is None else cfg
+    made = [each for each in folder.pictures() if each.arm in arms and each.cfg == scale]
     count: Counter[tuple[int, int]] = Counter((each.prompt, each.number) for each in made)
     complete = [each for each in made if count[each.prompt, each.number] == len(arms)]
     if not complete:
@@ -46,6 +51,7 @@ def make_report(
         "version": VERSION,
         "arms": list(pictures.arms),
         "reference": pictures.arms[0],
+        "cfg": settings["cfg"][0],
         "prompts": len({each.prompt for each in pictures.pictures}),
         "pictures": len(pictures.pictures),
         "not_compared": planned - len(pictures.pictures),
@@ -103,7 +109,10 @@ def _plan_facts(
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """The report as text: one table per metric."""
     pictures, prompts = report["pictures"], report["prompts"]
-    yield f"{pictures:,} pictures of {prompts:,} prompts; arms: {', '.join(report['arms'])}."
+    yield (
+        f"{pictures:,} pictures of {prompts:,} prompts at CFG scale {report['cfg']:g}; arms:"
+        f" {', '.join(report['arms'])}."
+    )
     if report["not_compared"]:
         yield (
             f"{report['not_compared']:,} pictures are missing or have no partner, and are not"

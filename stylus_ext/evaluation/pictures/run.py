@@ -15,9 +15,11 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.evaluation.pictures.arms import TextWriter
 from stylus_ext.evaluation.pictures.manifest import (
+    DEFAULT_CFG,
     ArmPicture,
     ArmTexts,
     PictureFolder,
+    Place,
     sha256,
 )
 from stylus_ext.evaluation.pictures.prompts import EvaluationPrompt
@@ -34,7 +36,8 @@ class PictureMaker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvaluationRun:
-    """What is made. `fields` go into every request, such as steps and size.
+    """What is made. `fields` go into every request, such as steps and size; every arm has
+    pictures at each CFG scale of `cfg`.
 
     With `starts`, prompt number n starts from picture number n of that folder, in the order of
     their names.
@@ -47,6 +50,7 @@ class EvaluationRun:
     fields: Mapping[str, Any] = field(default_factory=dict)
     plan_settings: Mapping[str, Any] = field(default_factory=dict)
     starts: Path | None = None
+    cfg: tuple[float, ...] = (DEFAULT_CFG,)
 
     def settings(self) -> dict[str, Any]:
         """What has to be the same to resume."""
@@ -56,17 +60,20 @@ class EvaluationRun:
             "seeds": list(self.seeds),
             "debias": self.debias,
             "fields": dict(self.fields),
+            "cfg": list(self.cfg),
             "plan_settings": dict(self.plan_settings),
             "starts": None if self.starts is None else str(self.starts.absolute()),
         }
 
-    def places(self) -> Iterator[tuple[str, int, int]]:
-        """Arm, prompt and picture number, in the order of making."""
+    def places(self) -> Iterator[Place]:
+        """The places of the pictures, in the order of making."""
         for prompt in range(len(self.prompts)):
             for number, seed in enumerate(self.seeds):
-                arms = list(self.arms)
-                random.Random(f"{prompt} {seed}").shuffle(arms)  # noqa: S311
-                yield from ((arm, prompt, number) for arm in arms)
+                chance = random.Random(f"{prompt} {seed}")  # noqa: S311
+                for cfg in self.cfg:
+                    arms = list(self.arms)
+                    chance.shuffle(arms)
+                    yield from ((arm, prompt, number, cfg) for arm in arms)
 
 
 def make_pictures(
@@ -86,7 +93,7 @@ def make_pictures(
         progress.report("Making pictures", done, len(places))
         if place in made:
             continue
-        arm, prompt, _ = place
+        arm, prompt, _, _ = place
         texts = plans.get((arm, prompt))
         if texts is None:
             texts = plans[arm, prompt] = writer.write(arm, prompt, run.prompts[prompt])
@@ -100,14 +107,15 @@ def _make(
     run: EvaluationRun,
     folder: PictureFolder,
     texts: ArmTexts,
-    place: tuple[str, int, int],
+    place: Place,
     how: tuple[Sequence[Path], PictureMaker],
 ) -> ArmPicture:
-    arm, prompt, number = place
+    arm, prompt, number, cfg = place
     starts, maker = how
     seed = run.seeds[number]
     fields = {
         **run.fields,
+        "cfg_scale": cfg,
         "prompt": texts.texts[number],
         "negative_prompt": texts.negatives[number],
         "seed": seed,
@@ -121,7 +129,7 @@ def _make(
             f"The WebUI used seed {received.seed} in place of {seed}. Switch off scripts that"
             " change seeds."
         )
-    file = folder.write_picture(run.arms.index(arm), prompt, number, received.data)
+    file = folder.write_picture(place, received.data)
     made = ArmPicture(
         arm,
         prompt,
@@ -135,6 +143,8 @@ def _make(
         round(texts.seconds / len(run.seeds), 4),
         received.checkpoint,
         received.infotext,
+        cfg,
+        received.memory_mb,
     )
     folder.add_picture(made)
     return made

@@ -7,17 +7,19 @@ import binascii
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.evaluation.pictures.memory import WebUiMemory
 from stylus_ext.net import Http, HttpRefusal, TimeLimits, origin_of, safe_url
 
 _STYLUS = "Stylus"
 _API = "/sdapi/v1"
 _LONGEST_S = 3600.0
+_MEMORY_S = 10.0
 _LARGEST = 512 * 1024 * 1024
 _WITHOUT_API = 404
 _LOCKED = (401, 403)
@@ -32,6 +34,7 @@ class ReceivedPicture:
     seed: int
     checkpoint: str
     infotext: str
+    memory_mb: float | None = None
 
 
 class WebUi:
@@ -44,10 +47,15 @@ class WebUi:
             stall_s=_LONGEST_S, total_s=_LONGEST_S, tries=tries, largest_json=_LARGEST
         )
         self._http = Http(limits=limits)
+        self._memory_http = Http(limits=TimeLimits(stall_s=_MEMORY_S, total_s=_MEMORY_S, tries=1))
+        self._memory = WebUiMemory(
+            lambda: self._memory_http.json(f"{self._url}{_API}/memory", body=None)
+        )
         self._with_stylus = False
 
     def close(self) -> None:
         self._http.close()
+        self._memory_http.close()
 
     def check(self) -> None:
         """Refuse what is no WebUI with an API."""
@@ -81,9 +89,11 @@ class WebUi:
         }
         if self._with_stylus:
             body["alwayson_scripts"] = {_STYLUS: {"args": [{"enabled": False}]}}
-        started = time.monotonic()
-        answer = self._ask("img2img" if "init_images" in fields else "txt2img", body)
-        return _received(answer, time.monotonic() - started, self.where)
+        with self._memory.watched() as memory:
+            started = time.monotonic()
+            answer = self._ask("img2img" if "init_images" in fields else "txt2img", body)
+            seconds = time.monotonic() - started
+        return replace(_received(answer, seconds, self.where), memory_mb=memory.mb)
 
     def _ask(self, name: str, body: object = None) -> object:
         try:

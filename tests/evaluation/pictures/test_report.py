@@ -64,13 +64,13 @@ def write_run(
     run = EvaluationRun(arms, prompts, (3, 4))
     folder = PictureFolder(out)
     folder.open(run.settings())
-    for arm, prompt, number in run.places():
+    for arm, prompt, number, cfg in run.places():
         text, seed = prompts[prompt].text, run.seeds[number]
         data = how(arm, text, seed)
-        file = folder.write_picture(arms.index(arm), prompt, number, data)
+        file = folder.write_picture((arm, prompt, number, cfg), data)
         seconds = 2.0 if arm == "base" else 2.5
         made = ArmPicture(
-            arm, prompt, number, seed, text, "", file, sha256(data), seconds, 0.1, "tiny"
+            arm, prompt, number, seed, text, "", file, sha256(data), seconds, 0.1, "tiny", "", cfg
         )
         folder.add_picture(made)
         if not number:

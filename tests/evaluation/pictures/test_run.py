@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,13 @@ from stylus_ext.core.plan import Outcome, Plan, to_json
 from stylus_ext.core.plan import unchanged as unchanged_plan
 from stylus_ext.evaluation.pictures.arms import TextWriter, parse_arms
 from stylus_ext.evaluation.pictures.manifest import MANIFEST, ArmPicture, PictureFolder
+from stylus_ext.evaluation.pictures.manifest import RUN as RUN_FILE
 from stylus_ext.evaluation.pictures.prompts import (
     EvaluationPrompt,
     prompts_of_file,
     prompts_of_pictures,
 )
+from stylus_ext.evaluation.pictures.report import complete_set
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
 from stylus_ext.evaluation.pictures.webui import WebUi
 from tests.catalogue.sources.pictures.making import write_png
@@ -155,6 +158,80 @@ def test_a_torn_line_and_a_deleted_picture_are_made_again(
     }
     assert make(out, url, planner) == again
     assert len(double.requests) == 14
+
+
+def test_every_arm_has_pictures_at_each_cfg_scale(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    out = tmp_path / "out"
+    made = make(out, url, planner, replace(RUN, cfg=(3, 6.5)))
+    assert len(made) == len({each.place for each in made}) == len(double.requests) == 24
+    assert {request["cfg_scale"] for request in double.requests} == {3, 6.5}
+    assert len({each.file for each in made}) == 24
+    assert {each.cfg for each in PictureFolder(out).pictures()} == {3, 6.5}
+    assert make(out, url, planner, replace(RUN, cfg=(3, 6.5))) == made
+    with pytest.raises(InvalidInput):
+        make(out, url, planner, replace(RUN, cfg=(3,)))
+    folder = PictureFolder(out)
+    for cfg in (None, 3, 6.5):
+        found = complete_set(folder, folder.read_settings(), cfg).pictures
+        assert {each.cfg for each in found} == {cfg or 3}
+        assert len(found) == 12
+
+
+def test_a_run_from_before_the_scales_is_resumed(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    out = tmp_path / "out"
+    run = replace(RUN, cfg=(4.5,))
+    first = make(out, url, planner, run)
+    settings = json.loads((out / RUN_FILE).read_text("utf-8"))
+    settings["fields"]["cfg_scale"] = settings.pop("cfg")[0]
+    (out / RUN_FILE).write_text(json.dumps(settings))
+    lines = [json.loads(line) for line in (out / MANIFEST).read_text("utf-8").splitlines()]
+    for line in lines:
+        del line["cfg"], line["memory_mb"]
+    (out / MANIFEST).write_text("\n".join(map(json.dumps, lines)))
+    assert PictureFolder(out).pictures() == first
+    assert make(out, url, planner, run) == first
+    assert len(double.requests) == 12
+
+
+def test_the_memory_of_a_picture_is_the_most_that_was_seen_of_it(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    """The WebUI states the most since it began, which an earlier picture may have needed."""
+    megabyte, current, peak = 1024 * 1024, [100], [100]
+
+    def memory() -> dict[str, Any]:
+        allocated = {"current": current[0] * megabyte, "peak": peak[0] * megabyte}
+        return {"ram": {}, "cuda": {"allocated": allocated}}
+
+    def need(number: int) -> None:
+        if number == 1:
+            peak[0] = 900
+        else:
+            current[0] = 300
+            asked = len(double.asked)
+            deadline = time.monotonic() + 30
+            while len(double.asked) == asked and time.monotonic() < deadline:
+                time.sleep(0.01)
+
+    double.answers["memory"] = memory
+    double.before = need
+    run = replace(RUN, prompts=PROMPTS[:1], seeds=(5,), arms=("base", "stylus"))
+    made = make(tmp_path / "out", url, planner, run)
+    assert sorted(each.memory_mb or 0 for each in made) == [300, 900]
+
+
+@pytest.mark.parametrize("answer", [None, {"cuda": {"error": "unavailable"}}, [], {"cuda": 1}])
+def test_memory_is_unknown_without_figures_of_the_gpu(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner, answer: Any
+) -> None:
+    if answer is not None:
+        double.answers["memory"] = answer
+    assert {each.memory_mb for each in make(tmp_path / "out", url, planner)} == {None}
+    assert double.asked.count("memory") <= 1
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path: Path, url: str, planner: Planner) -> None:

@@ -28,6 +28,7 @@ class WebUiDouble:
     def __init__(self, **options: Any) -> None:
         self.requests: list[dict[str, Any]] = []
         self.paths: list[str] = []
+        self.asked: list[str] = []
         self.answers: dict[str, Any] = {
             "options": {"sd_model_checkpoint": "tiny"},
             "scripts": {"txt2img": ["stylus"], "img2img": []},
@@ -41,9 +42,11 @@ class WebUiDouble:
     def answer(self, path: str, body: Any) -> Any:
         name = path.removeprefix("/sdapi/v1/")
         if body is None:
+            self.asked.append(name)
             if name not in self.answers:
                 raise Refused(404)
-            return self.answers[name]
+            found = self.answers[name]
+            return found() if callable(found) else found
         with self._guard:
             self.requests.append(body)
             self.paths.append(name)
