@@ -21,6 +21,7 @@ from stylus_ext.core.feedback import Verdict
 from stylus_ext.core.fetching import Fetched, NotFetched
 from stylus_ext.core.file_names import safe_file_stem
 from stylus_ext.core.ports import Embedder, Hit, Matrix, Progress, Query, VectorItem
+from stylus_ext.core.probe import Probe
 from stylus_ext.core.prompt.words import content_words
 from stylus_ext.core.recipes import Recipe
 
@@ -81,7 +82,9 @@ def make_entry(
     version_id: int = 1, name: str = "Rainy Alley", text: str = "", **changes: Any
 ) -> Entry:
     """`changes` go to the card, except those of the entry and the description."""
-    outer = {key: changes.pop(key) for key in ("family", "edits", "files") if key in changes}
+    outer = {
+        key: changes.pop(key) for key in ("family", "edits", "files", "probe") if key in changes
+    }
     about = {key: changes.pop(key) for key in ("slider", "speed", "utility") if key in changes}
     described = {
         "text": text or name,
@@ -91,6 +94,23 @@ def make_entry(
     card = make_card(version_id, name, **changes)
     description = Description(source="card", fingerprint=f"test-{version_id}", **described, **about)
     return Entry(card=card, description=description, **{"family": "sd1", **outer})
+
+
+def make_probe(**changes: Any) -> Probe:
+    """An ordinary LoRA's; of a file of one byte."""
+    ordinary = Probe(
+        strength=0.4,
+        consistency=0.8,
+        breaks_at=None,
+        weight=None,
+        trouble="",
+        checkpoint="tiny.safetensors",
+        features="tests",
+        settings="0" * 16,
+        made="2026-11-30",
+        size=1,
+    )
+    return replace(ordinary, **changes)
 
 
 @dataclass

@@ -56,7 +56,7 @@ class Lock:
 ENGINE = Lock("engine", "the engine's environment", PYTHONS, 190, 640)
 GROUPS = (
     Lock("test", "test tools", PYTHONS, 90, 260),
-    Lock("evaluation", "training and measuring pictures", PYTHONS, 90, 270),
+    Lock("evaluation", "training and measuring pictures", PYTHONS, 70, 200),
     Lock("gradio-3", "gradio of A1111 and reForge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-4", "gradio of Forge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-neo", "gradio of Forge Neo, for the browser tests", PYTHONS[1:3], 90, 330),

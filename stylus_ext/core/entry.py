@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from stylus_ext.core.card import AdapterCard, AdapterKey, LocalFile
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.probe import Probe
 from stylus_ext.core.weight_formats import STYLEINJECT
 
 Kind = Literal[
@@ -123,6 +124,8 @@ class Entry:
     family: str
     edits: Edits = Edits()
     files: tuple[LocalFile, ...] = ()
+    probe: Probe | None = None
+    """What was measured with pictures; None if nothing, or of another file."""
 
     @property
     def key(self) -> AdapterKey:
@@ -142,8 +145,11 @@ class Entry:
 
     @property
     def weight(self) -> float | None:
-        """The user's weight, else the sidecar's preferred one, else the refiner's, else None."""
-        for weight in (self.edits.weight, self.card.weight, self.description.weight):
+        """The user's weight, else the sidecar's preferred one, else the refiner's, else the
+        measured one, else None.
+        """
+        measured = None if self.probe is None else self.probe.weight
+        for weight in (self.edits.weight, self.card.weight, self.description.weight, measured):
             if weight is not None:
                 return weight
         return None

@@ -12,7 +12,7 @@ from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidates, Composition, Mask, NearMiss
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Cancelled, DeadlineExceeded, InvalidInput, Note, StylusError
-from stylus_ext.core.family import ANY, family_in_prompt, is_partial, parse_family, partly
+from stylus_ext.core.family import ANY, family_in_prompt, parse_family
 from stylus_ext.core.fetching import FetchPolicy
 from stylus_ext.core.file_names import NO_TAG_NAMES, TagNames
 from stylus_ext.core.lru import LruCache
@@ -32,7 +32,14 @@ from stylus_ext.core.tags import (
 )
 from stylus_ext.selection.correct import NO_CORRECTIONS, CorrectionContext, Corrections, correct
 from stylus_ext.selection.negative import ALWAYS, NegativeEmbeddings, without_unwritable
-from stylus_ext.selection.plan_tags import bad_name, missing_file, own_tag_notes, stem_of, tag_of
+from stylus_ext.selection.plan_tags import (
+    bad_name,
+    missing_file,
+    own_tag_notes,
+    pick_notes,
+    stem_of,
+    tag_of,
+)
 from stylus_ext.selection.retrieve.filters import NOT_ON_DISK, loads_of
 
 logger = logging.getLogger(__name__)
@@ -70,13 +77,6 @@ def _nothing_fits(composition: Composition) -> Note:
     text = "No LoRA here fits, so your prompt is unchanged."
     closest = ", ".join(miss.name for miss in composition.near_misses[:_MAX_REPORTED])
     return Note("nothing_fits", f"{text} Closest: {closest}." if closest else text)
-
-
-def compatibility_notes(family: str, entries: Mapping[AdapterKey, Entry]) -> Iterable[Note]:
-    for entry in entries.values():
-        if is_partial(entry.family, family):
-            text = f"{entry.card.name} is {partly(entry.family, family)}: its effect may differ."
-            yield Note("partly_compatible", text)
 
 
 def family_of_plan(settings: Settings, entries: Mapping[AdapterKey, Entry]) -> str:
@@ -208,7 +208,7 @@ class PlanPrompt:
         notes += (note for texts in written.values() for note in texts.notes)
         is_repeatable = _PASSING.isdisjoint(note.code for note in notes)
         notes += plan_notes(prompt, positive, bool(request.corrections))
-        notes += compatibility_notes(family, entries)
+        notes += pick_notes(family, composition, entries)
         notes += self._not_loadable(prompt, settings.selection)
         return Plan(
             prompt=request.prompt,

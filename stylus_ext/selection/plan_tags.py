@@ -1,4 +1,4 @@
-"""How the picks of a plan are written, and the files that they lack."""
+"""How the picks of a plan are written, what is noted about them, and the files that they lack."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping
 
 from stylus_ext.core.adapter_type import EMBEDDING, LORA
 from stylus_ext.core.card import AdapterKey
-from stylus_ext.core.composition import Tag
+from stylus_ext.core.composition import Composition, Tag
 from stylus_ext.core.embedding_words import why_no_word
 from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import Note
+from stylus_ext.core.family import is_partial, partly
 from stylus_ext.core.file_names import stem_for, why_not
 from stylus_ext.core.plan import MissingFile
 from stylus_ext.core.ports import Store
+from stylus_ext.core.probe import NO_EFFECT
 from stylus_ext.core.prompt.parse import Prompt, UserTag
 from stylus_ext.core.settings import Settings
+from stylus_ext.core.tags import written
 from stylus_ext.core.triggers import chosen_triggers, fitting_triggers
 from stylus_ext.core.weight_formats import STYLEINJECT, cannot_load, not_loadable
 
@@ -80,3 +83,26 @@ def own_tag_notes(
         elif entry.type == STYLEINJECT and tag.kind != STYLEINJECT:
             text = f"{entry.card.name} is no LoRA: write <{STYLEINJECT}:{tag.name}:1> instead."
             yield Note("not_loadable", text)
+
+
+def pick_notes(
+    family: str, composition: Composition, entries: Mapping[AdapterKey, Entry]
+) -> Iterator[Note]:
+    """Notes on picks for a related family, and on those whose probe found a trouble."""
+    for entry in entries.values():
+        if is_partial(entry.family, family):
+            text = f"{entry.card.name} is {partly(entry.family, family)}: its effect may differ."
+            yield Note("partly_compatible", text)
+    for pick in composition.all_picks:
+        probe = entries[pick.key].probe
+        if probe is None:
+            continue
+        if probe.trouble == NO_EFFECT:
+            text = f"{pick.name} changed no picture when it was measured with {probe.checkpoint}."
+            yield Note("no_effect", text)
+        elif probe.trouble:
+            text = f"{pick.name} broke every picture when it was measured with {probe.checkpoint}."
+            yield Note("broken_file", f"{text} Its file may be damaged.")
+        elif pick.weight is not None and probe.breaks(pick.weight):
+            text = f"{pick.name} is used at {written(pick.weight)}, but broke pictures from"
+            yield Note("breaks_pictures", f"{text} {probe.breaks_at:g} on when it was measured.")

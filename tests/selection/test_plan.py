@@ -18,7 +18,7 @@ from stylus_ext.core.ports import Query, Store
 from stylus_ext.core.prompt.phrases import Span
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.selection.plan import Deadline, PlanPrompt, PlanRequest, reachable
-from tests.fakes import make_entry
+from tests.fakes import make_entry, make_probe
 
 FOX, TREE = AdapterKey.civitai(1), AdapterKey.civitai(2)
 
@@ -277,6 +277,35 @@ def test_a_pick_made_for_a_relative_is_noted(world: World) -> None:
     assert [note.code for note in notes] == ["partly_compatible"]
     assert partly("sdxl", "pony") in notes[0].text
     assert world.plan(PlanRequest("a tree", settings=settings(selection=wanted))).notes == ()
+
+
+def test_a_measured_weight_is_used_where_nothing_is_stated(world: World) -> None:
+    fox = make_entry(1, "fox", files=(LocalFile("/l/my_fox.safetensors", "my_fox", 5, 1),))
+    world.store.write([fox])
+    assert world.plan(PlanRequest("a fox")).prompts == ("a fox <lora:my_fox:0.8>",)
+    world.store.probes.keep(FOX, make_probe(size=5, weight=0.4))
+    assert world.plan(PlanRequest("a fox")).prompts == ("a fox <lora:my_fox:0.4>",)
+    world.store.write([replace(fox, card=replace(fox.card, weight=0.6))])
+    assert world.plan(PlanRequest("a fox")).prompts == ("a fox <lora:my_fox:0.6>",)
+
+
+@pytest.mark.parametrize(
+    ("probe", "codes"),
+    [
+        ({}, []),
+        ({"trouble": "no_effect"}, ["no_effect"]),
+        ({"trouble": "broken", "breaks_at": 0.25}, ["broken_file"]),
+        ({"trouble": "failed", "breaks_at": 0.25}, ["broken_file"]),
+        ({"breaks_at": 0.5}, ["breaks_pictures"]),
+        ({"breaks_at": 0.75}, []),
+        ({"breaks_at": 0.5, "size": 4}, []),
+    ],
+)
+def test_what_a_probe_found_wrong_is_noted(
+    world: World, probe: dict[str, object], codes: list[str]
+) -> None:
+    world.store.probes.keep(FOX, make_probe(**{"size": 5, **probe}))
+    assert [note.code for note in world.plan(PlanRequest("a fox")).notes] == codes
 
 
 @pytest.mark.parametrize(

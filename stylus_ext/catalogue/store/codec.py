@@ -16,6 +16,7 @@ from typing import Any
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example, RemoteFile
 from stylus_ext.core.entry import Description, Edits
 from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.probe import Probe
 
 _MARK = "\ufdd0"
 _UNSAFE = re.compile("[\ud800-\udfff\ufdd0]")
@@ -66,6 +67,7 @@ _REMOTE_DEFAULTS = _defaults(RemoteFile)
 _CARD_DEFAULTS = _defaults(AdapterCard)
 _DESCRIPTION_DEFAULTS = _defaults(Description)
 _EDITS_DEFAULTS = _defaults(Edits)
+_PROBE_DEFAULTS = _defaults(Probe)
 
 
 def _changed_fields(value: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,6 +137,14 @@ def body_text(card: AdapterCard, description: Description) -> str:
 def body_of(text: str) -> tuple[AdapterCard, Description]:
     card, description = _parse(from_column(text))[0]
     return card_of(card), Description(**_known(description, _DESCRIPTION_DEFAULTS, {}))
+
+
+def probe_text(probe: Probe) -> str:
+    return dump(_changed_fields(probe, _PROBE_DEFAULTS))
+
+
+def probe_of(raw: dict[str, Any]) -> Probe:
+    return Probe(**_known(raw, _PROBE_DEFAULTS, {}))
 
 
 def edits_plain(edits: Edits) -> dict[str, Any]:

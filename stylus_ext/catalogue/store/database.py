@@ -112,6 +112,7 @@ CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk,
     f" name, id, family, kind, state, on_disk, refined, bare, favourite{more}, type)"
     for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
 )
+_PROBES = "CREATE TABLE probes (key TEXT PRIMARY KEY, probe TEXT NOT NULL) WITHOUT ROWID"
 STEPS: tuple[str, ...] = (
     _FIRST,
     _CARDS,
@@ -123,6 +124,7 @@ STEPS: tuple[str, ...] = (
     _ORDERS,
     _FORMATS,
     _TYPES,
+    _PROBES,
 )
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.

@@ -15,6 +15,7 @@ from stylus_ext.core.card import AdapterKey, LocalFile
 from stylus_ext.core.entry import VIEWS, Edits, Entry, embedded_text, text_fingerprint
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.lru import LruCache
+from stylus_ext.core.probe import Probe
 
 _PARAMETERS = 500
 """Of one SQL statement."""
@@ -96,7 +97,7 @@ def forget_keys(connection: sqlite3.Connection, first: str, keys: Sequence[str])
 
 def move_rows(connection: sqlite3.Connection, other: str, first: str) -> None:
     """Move everything under `other` to `first`, which keeps its own values."""
-    for table in ("edits", "cards", "uses"):
+    for table in ("edits", "cards", "uses", "probes"):
         connection.execute(f"UPDATE OR IGNORE {table} SET key = ? WHERE key = ?", (first, other))  # noqa: S608
         connection.execute(f"DELETE FROM {table} WHERE key = ?", (other,))  # noqa: S608
     connection.execute("UPDATE aliases SET first = ? WHERE first = ?", (first, other))
@@ -104,11 +105,14 @@ def move_rows(connection: sqlite3.Connection, other: str, first: str) -> None:
     connection.execute("INSERT OR REPLACE INTO aliases (key, first) VALUES (?, ?)", (other, first))
 
 
-_COLUMNS = "e.key, e.revision, e.family, b.body, d.edits"
-_FROM = "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
+_COLUMNS = "e.key, e.revision, e.family, b.body, d.edits, m.probe"
+_FROM = (
+    "FROM entries e JOIN bodies b ON b.id = e.id LEFT JOIN edits d ON d.key = e.key"
+    " LEFT JOIN probes m ON m.key = e.key"
+)
 _PAGE = 1000
 _MOST_TEXT = 2000
-Row = tuple[str, int, str, str, "str | None"]
+Row = tuple[str, int, str, str, "str | None", "str | None"]
 
 
 @dataclass
@@ -150,9 +154,16 @@ def entries_of(connection: sqlite3.Connection, rows: list[Row]) -> list[Entry]:
                 from_column(family),
                 Edits() if edits is None else codec.edits_of(codec.load(edits)),
                 files.get(key, ()),
+                _probe_of(probe, files.get(key, ())),
             )
-            for key, _, family, body, edits in rows
+            for key, _, family, body, edits, probe in rows
         ]
+
+
+def _probe_of(column: str | None, files: Sequence[LocalFile]) -> Probe | None:
+    """The stored probe, unless it is of another file than the entry's."""
+    found = None if column is None else codec.probe_of(codec.load(column))
+    return found if found is not None and found.is_of(files) else None
 
 
 def files_of(

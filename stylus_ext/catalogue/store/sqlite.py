@@ -16,6 +16,7 @@ from stylus_ext.catalogue.store.codec import from_column, to_column
 from stylus_ext.catalogue.store.database import read_meta, write_meta
 from stylus_ext.catalogue.store.entries import Batch, EntryCache
 from stylus_ext.catalogue.store.opening import Opening, open_catalogue
+from stylus_ext.catalogue.store.probes import ProbeTable
 from stylus_ext.catalogue.store.search import CatalogueStats
 from stylus_ext.catalogue.store.side_tables import FeedbackTable, MemoryTable, RecipeTable
 from stylus_ext.catalogue.store.uses import UseTable
@@ -51,6 +52,7 @@ class SqliteStore:
         self.verdicts = FeedbackTable(self._database, self._append_record)
         self.recipes = RecipeTable(self._database, self._append_record)
         self.uses = UseTable(self._database, self._changing)
+        self.probes = ProbeTable(self._changing)
         try:
             if not self._database.read_only:
                 notes += self._replay()

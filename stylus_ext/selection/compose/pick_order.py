@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.composition import Candidate
 from stylus_ext.core.family import ANY, UNKNOWN, is_partial
+from stylus_ext.core.probe import tie_break
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.checks import is_coined
 
@@ -31,7 +32,8 @@ class PickOrder:
     def sorted(self, found: Sequence[Candidate]) -> list[Candidate]:
         """`always` first, then the leading family, then coined names, then the surest.
 
-        Equals stay in the retriever's order; an unknown family goes with every other.
+        Of near-equals the one with the better probe is first; equals stay in the retriever's order.
+        An unknown family goes with every other.
         """
         best = found[:MAX_CONSIDERED]
         pinned = [candidate for candidate in found if candidate.entry.edits.state == "always"]
@@ -46,7 +48,7 @@ class PickOrder:
             return (
                 self.limits.family == ANY and family not in (leading, UNKNOWN),
                 self.places[candidate.key] not in coined,
-                -candidate.evidence.sure,
+                -candidate.evidence.sure - tie_break(candidate.entry.probe),
                 is_partial(family, self.limits.family),
             )
 

@@ -9,7 +9,7 @@ from stylus_ext.core.composition import Candidate, Evidence
 from stylus_ext.core.entry import Edits
 from stylus_ext.core.settings import Selection
 from stylus_ext.selection.compose.pick_order import PickOrder
-from tests.fakes import make_entry
+from tests.fakes import make_entry, make_probe
 
 HERE = (LocalFile("/a.safetensors", "a", 1, 1),)
 Made = tuple[Candidate, int | None]
@@ -97,3 +97,13 @@ def test_a_family_that_is_asked_for_needs_no_leader() -> None:
     rivals = (made(1, 0.6, family="sdxl"), made(2, 0.9, family="pony"))
     assert order(*rivals, family="pony") == ["A 2", "A 1"]
     assert by(*rivals, family="pony").leading_family([each for each, _ in rivals]) == ""
+
+
+def test_a_probe_decides_between_near_equals_only() -> None:
+    strong = make_probe(strength=0.6, consistency=0.9)
+    faint, none = make_probe(strength=0.05, consistency=0.2), make_probe(trouble="no_effect")
+    assert order(made(1, 0.6), made(2, 0.6, probe=strong)) == ["A 2", "A 1"]
+    assert order(made(1, 0.6, probe=faint), made(2, 0.599, probe=strong)) == ["A 2", "A 1"]
+    assert order(made(1, 0.6, probe=none), made(2, 0.6)) == ["A 2", "A 1"]
+    assert order(made(1, 0.61), made(2, 0.6, probe=strong)) == ["A 1", "A 2"]
+    assert order(made(1, 0.606, probe=none), made(2, 0.6)) == ["A 1", "A 2"]

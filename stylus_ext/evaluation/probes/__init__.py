@@ -1,0 +1,1 @@
+"""Probes: what a LoRA does to pictures, measured by making some."""
