@@ -30,7 +30,7 @@ OTHER_FLAGS = {
         "--gradio-auth",
         "--enable-insecure-extension-access",
     ),  # of the WebUI
-    *("--all", "--cov", "--dist"),  # of `python install.py test`
+    *("--all", "--with", "--cov", "--dist"),  # of `python install.py test`
     "--upgrade",  # of `python -m tools.lock_maker`
     *("--api-key", "--no"),  # of chat servers, and in the form `--no-`
 }

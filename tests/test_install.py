@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from types import ModuleType
 import pytest
 
 from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
+from stylus_ext.environment.doctor import facts, text
 from stylus_ext.environment.engine_address import process_lives
 from stylus_ext.environment.layout import ROOT, Home
 from stylus_ext.environment.run_in_env import main_command
@@ -282,6 +284,49 @@ def test_the_tests_run_over_their_own_data_with_their_own_tools(extension: Exten
     assert every[2:] == ["--dist", "loadfile", "tests"]
     one, _, _ = json.loads(extension.run("test", "install.py::test_x").stdout)
     assert one == ["-m", "not long", "install.py::test_x"]
+
+
+def test_an_optional_group_is_built_on_first_use_shown_kept_and_removed(
+    extension: Extension,
+) -> None:
+    """By the commands that need it alone, and by the tests that name it."""
+
+    def built() -> list[str]:
+        return [path.name for path in extension.home.folder.glob("evaluation-*")]
+
+    def shown() -> bool:
+        report = json.loads(extension.run("test", "-x").stdout)[2]
+        assert "evaluation-" not in report["PYTHONPATH"]
+        environment = facts(extension.home.folder, extension.locks)
+        group = next(one for one in environment["groups"] if one["name"] == "evaluation")
+        assert group["commands"] == ["train", "evaluate"]
+        assert group["name"] in text(environment)
+        return bool(group["built"])
+
+    shutil.copy(extension.shop.group_lock("evaluation"), extension.locks)
+    for words in (("plan", "x"), ("evaluate", "--help")):
+        assert extension.run(*words).returncode == 0
+    assert built() == []
+    assert not shown()
+    with_group = json.loads(extension.run("evaluate", "x").stdout)
+    assert len(built()) == 1
+    assert shown()
+    paths = [Path(one) for one in with_group["path"]]
+    engine, group = (
+        paths.index(next(path.parent for path in extension.home.folder.glob(name)))
+        for name in ("*/stylus_tiny.py", "*/stylus_evaluation.py")
+    )
+    assert engine < group
+    _, _, variables = json.loads(extension.run("test", "--with", "evaluation", "-x").stdout)
+    assert built()[0] in variables["PYTHONPATH"]
+    unknown = extension.run("test", "--with", "evaluations")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    extension.shop.engine_lock("2.0")
+    shutil.copy(extension.shop.locks / "engine.txt", extension.locks)
+    assert extension.run("plan", "x").returncode == 0
+    assert len(built()) == 1
+    assert extension.run("remove").returncode == 0
+    assert not extension.home.folder.exists()
 
 
 def test_the_types_of_the_test_tools_are_found(extension: Extension) -> None:

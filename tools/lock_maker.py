@@ -1,6 +1,7 @@
 """Writes the lock files from pyproject.toml with uv.
 
-Run from the repository root with uv on the path: `python -m tools.lock_maker [--upgrade]`.
+Run from the repository root with uv on the path:
+`python -m tools.lock_maker [--upgrade] [GROUP ...]`. Without groups it writes all locks.
 Versions that are locked already are kept unless --upgrade is given.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stylus_ext.environment.layout import read_lock
 from stylus_ext.environment.machine import CPU_VERSION, CPU_VERSIONS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,13 +39,18 @@ HEADER = """\
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """One lock file: its dependency group, the Pythons it is for, and the sizes it announces."""
+    """One lock file: its dependency group, the Pythons it is for, and the sizes it announces.
+
+    With `adds_to_engine` it lists only packages that the engine's lock lacks, resolved with the
+    versions of that lock.
+    """
 
     group: str
     title: str
     pythons: tuple[str, ...]
     download_mb: int
     disk_mb: int
+    adds_to_engine: bool = False
 
     @property
     def path(self) -> Path:
@@ -57,6 +64,7 @@ ENGINE = Lock("engine", "the engine's environment", PYTHONS, 190, 640)
 GROUPS = (
     Lock("test", "test tools", PYTHONS, 90, 260),
     Lock("evaluation", "training and measuring pictures", PYTHONS, 70, 200),
+    Lock("mcp", "a server of the Model Context Protocol", PYTHONS, 7, 30, adds_to_engine=True),
     Lock("gradio-3", "gradio of A1111 and reForge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-4", "gradio of Forge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-neo", "gradio of Forge Neo, for the browser tests", PYTHONS[1:3], 90, 330),
@@ -81,6 +89,7 @@ def make(lock: Lock, upgrade: bool) -> None:
         *("--group", lock.group, "--universal", "--python-version", lock.pythons[0]),
         *("--generate-hashes", "--no-annotate", "-o", str(lock.path)),
         *(["--upgrade"] if upgrade else []),
+        *(_without_the_engines() if lock.adds_to_engine else []),
     )
     pins = lock.path.read_text("utf-8")
     header = HEADER.format(
@@ -95,6 +104,13 @@ def make(lock: Lock, upgrade: bool) -> None:
             sys.stdout.write(f"{lock.path.name}: {name}, Python {python}\n")
             where = ("--python-platform", platform, "--python-version", python)
             uv_compile(str(lock.path), "--no-deps", *where)
+
+
+def _without_the_engines() -> list[str]:
+    """uv's options that keep to the engine's versions and leave its packages out."""
+    names = sorted(read_lock(ENGINE.path).packages)
+    left_out = [word for name in names for word in ("--no-emit-package", name)]
+    return ["--constraint", str(ENGINE.path), *left_out]
 
 
 TORCH = LOCKS / "torch.txt"
@@ -125,10 +141,13 @@ def make_torch() -> None:
 
 
 def main(words: list[str]) -> int:
-    """Writes every lock."""
+    """Writes every lock, or those of the named groups."""
+    named = {word for word in words if not word.startswith("-")}
     for lock in (ENGINE, *GROUPS):
-        make(lock, "--upgrade" in words)
-    make_torch()
+        if not named or lock.group in named:
+            make(lock, "--upgrade" in words)
+    if not named:
+        make_torch()
     return 0
 
 

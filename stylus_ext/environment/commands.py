@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from stylus_ext.core.errors import SetupProblem
@@ -19,6 +19,7 @@ from stylus_ext.environment.files import folder_users, hold
 from stylus_ext.environment.layout import (
     BUILD_LOCK,
     MANIFEST,
+    OPTIONAL_GROUPS,
     ROOT,
     Environment,
     Home,
@@ -119,8 +120,6 @@ ENGINE_COMMANDS = {
     "evaluate": "make pictures with and without Stylus, and compare them",
     "serve": "run the engine alone, for one or many WebUIs",
 }
-EVALUATION_COMMANDS = frozenset({"train", "evaluate"})
-"""Those that need the packages for training and for measuring pictures."""
 TRAINING_COMMANDS = frozenset({"train"})
 """Those that use the GPU unless STYLUS_DEVICE is cpu."""
 
@@ -129,7 +128,10 @@ OWN_COMMANDS = {
         "show what is installed, which model and stores, what leaves the machine, and what is wrong"
     ),
     "remove": "stop the engine, delete the private environment, list what stays",
-    "test": "run the tests (--all includes the long ones; other arguments go to pytest)",
+    "test": (
+        "run the tests (--all: the long ones too; --with evaluation: with those packages; other"
+        " arguments go to pytest)"
+    ),
     "lint": "run ruff and mypy, and prettier, eslint and tsc over javascript/",
 }
 
@@ -165,9 +167,14 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def current_environment(tests: bool = False, *, evaluation: bool = False) -> Environment:
+def current_environment(tests: bool = False, groups: Collection[str] = ()) -> Environment:
     """Return the environment of this extension for this interpreter."""
-    return plan_environment(default_home(), default_locks(), tests, evaluation=evaluation)
+    return plan_environment(default_home(), default_locks(), tests, groups=groups)
+
+
+def groups_of(command: str) -> list[str]:
+    """Return the optional groups of packages that a command needs."""
+    return [group for group, commands in OPTIONAL_GROUPS.items() if command in commands]
 
 
 def _dispatch(word: str, rest: list[str]) -> int:
@@ -181,7 +188,7 @@ def _dispatch(word: str, rest: list[str]) -> int:
         return 0
     if word in ENGINE_COMMANDS:
         is_help = not {"-h", "--help"}.isdisjoint(rest)
-        environment = current_environment(evaluation=word in EVALUATION_COMMANDS and not is_help)
+        environment = current_environment(groups=() if is_help else groups_of(word))
         launch.ensure(environment, sys.stderr)
         uses_gpu = word in TRAINING_COMMANDS and not is_help
         return launch.run_cli(environment, [word, *rest], gpu=uses_gpu)
@@ -195,10 +202,15 @@ def _dispatch(word: str, rest: list[str]) -> int:
 
 def run_tests(words: list[str]) -> int:
     """Run pytest in the test environment, with an own data folder and no model downloads."""
-    environment = current_environment(tests=True)
+    parser = argparse.ArgumentParser(
+        prog="python install.py test", allow_abbrev=False, add_help=False
+    )
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--with", action="append", default=[], dest="groups")
+    options, chosen = parser.parse_known_args(words)
+    environment = current_environment(tests=True, groups=options.groups)
     launch.ensure(environment, sys.stderr)
-    chosen = [word for word in words if word != "--all"]
-    marks = [] if "--all" in words else ["-m", "not long"]
+    marks = [] if options.all else ["-m", "not long"]
     whole = not any(_is_path(word) for word in chosen)
     with tempfile.TemporaryDirectory(prefix="stylus-test-") as data:
         # Tests start bare interpreters of their own; those find the same packages by PYTHONPATH.

@@ -13,9 +13,12 @@ from stylus_ext.environment import launch
 from stylus_ext.environment.files import folder_users
 from stylus_ext.environment.layout import (
     MANIFEST,
+    OPTIONAL_GROUPS,
     Environment,
+    Home,
     default_home,
     default_locks,
+    optional_parts,
     plan_environment,
 )
 from stylus_ext.environment.machine import MEGABYTE
@@ -54,7 +57,7 @@ def run(words: list[str]) -> int:
 
 def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[str, Any]:
     """Return the environment's state, ready for JSON."""
-    home = default_home() if home_folder is None else type(default_home())(home_folder)
+    home = default_home() if home_folder is None else Home(home_folder)
     report: dict[str, Any] = {
         "python": platform.python_version(),
         "executable": sys.executable,
@@ -74,11 +77,19 @@ def facts(home_folder: Path | None = None, locks: Path | None = None) -> dict[st
         "built": environment.ready,
         "torch": {"version": environment.torch.version, "reused": environment.torch.reused},
         "parts": [_part(path) for path in sorted(home.folder.glob(f"*/{MANIFEST}"))],
+        "groups": _groups(home, locks or default_locks()),
         "building": progress.line() if progress is not None and not progress.finished else None,
     }
     if not environment.ready and progress is not None and progress.error:
         report["problem"] = progress.error
     return report
+
+
+def _groups(home: Home, locks: Path) -> list[dict[str, Any]]:
+    return [
+        {"name": group, "commands": list(OPTIONAL_GROUPS[group]), "built": part.ready}
+        for group, part in optional_parts(home, locks).items()
+    ]
 
 
 def _part(manifest: Path) -> dict[str, Any]:
@@ -125,6 +136,11 @@ def text(report: dict[str, Any]) -> str:
             f" packages, built in {part['seconds']} s"
             + (f", in use by {', '.join(part['used_by'])}" if part["used_by"] else "")
             for part in report["parts"]
+        ]
+        lines += [
+            f"  optional      {group['name']}, for `{'`, `'.join(group['commands'])}`: "
+            + ("in place" if group["built"] else "not built yet; its first use builds it")
+            for group in report["groups"]
         ]
     if report["log"]:
         lines.append(f"  log           {report['log']}")

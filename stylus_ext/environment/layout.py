@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from stylus_ext.environment.machine import Torch
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "stylus-manifest.json"
 BUILD_LOCK = "build"
+OPTIONAL_GROUPS = {"evaluation": ("train", "evaluate")}
+"""Groups of packages that only some commands need, each with those commands.
+
+A group has a lock file of its own. Its folder lies behind the engine's packages, whose versions it
+shares, and is built when one of its commands runs for the first time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +146,11 @@ def plan_environment(
     torch: Torch | None = None,
     platform: str | None = None,
     *,
-    evaluation: bool = False,
+    groups: Collection[str] = (),
 ) -> Environment:
-    """Return the environment for this interpreter; refuse an unsupported one.
+    """Return the environment for this interpreter, with these optional groups of packages.
 
-    `evaluation` adds the packages for training, behind the engine's, which the others keep.
+    An unsupported interpreter is refused. The cleanup keeps the optional groups left out.
     """
     machine.check_python()
     name = platform or machine.platform_name()
@@ -164,22 +171,32 @@ def plan_environment(
     if not chosen.reused:
         parts.append(EnvironmentPart(home.folder / torch_folder(chosen.version, python), None))
     tools = EnvironmentPart(home.folder / f"t{short_key(extra.text, python, name)}", extra)
-    optional = _evaluation_part(home, locks, python, name, needed=evaluation)
-    every = (*parts, tools, *optional)
+    optional = optional_parts(home, locks, groups, name)
+    every = (*parts, tools, *optional.values())
     keep = frozenset(part.folder.name for part in every)
     lock_keys = frozenset(short_key(part.lock.text) for part in every if part.lock is not None)
-    used = ((tools,) if tests else ()) + tuple(parts) + (optional if evaluation else ())
+    wanted = tuple(part for group, part in optional.items() if group in groups)
+    used = ((tools,) if tests else ()) + tuple(parts) + wanted
     return Environment(home, key, used, chosen, keep, lock_keys)
 
 
-def _evaluation_part(
-    home: Home, locks: Path, python: str, name: str, *, needed: bool
-) -> tuple[EnvironmentPart, ...]:
-    path = locks / "evaluation.txt"
-    if not needed and not path.exists():
-        return ()
-    lock = read_lock(path)
-    return (EnvironmentPart(home.folder / f"e{short_key(lock.text, python, name)}", lock),)
+def optional_parts(
+    home: Home, locks: Path, needed: Collection[str] = (), platform: str | None = None
+) -> dict[str, EnvironmentPart]:
+    """Return the parts of the optional groups; a group may lack its lock file unless needed."""
+    unknown = sorted(set(needed) - OPTIONAL_GROUPS.keys())
+    if unknown:
+        known = ", ".join(OPTIONAL_GROUPS)
+        raise SetupProblem(f"Unknown package group '{unknown[0]}'. The groups are: {known}.")
+    where = (machine.python_version(), platform or machine.platform_name())
+    found = {}
+    for group in OPTIONAL_GROUPS:
+        path = locks / f"{group}.txt"
+        if group in needed or path.exists():
+            lock = read_lock(path)
+            folder = home.folder / f"{group}-{short_key(lock.text, *where)}"
+            found[group] = EnvironmentPart(folder, lock)
+    return found
 
 
 def torch_folder(version: str, python: str) -> str:

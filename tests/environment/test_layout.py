@@ -9,7 +9,15 @@ import pytest
 
 from stylus_ext.core.errors import SetupProblem
 from stylus_ext.environment.build import build
-from stylus_ext.environment.layout import ROOT, default_home, default_locks, read_lock, short_key
+from stylus_ext.environment.commands import ENGINE_COMMANDS, groups_of
+from stylus_ext.environment.layout import (
+    OPTIONAL_GROUPS,
+    ROOT,
+    default_home,
+    default_locks,
+    read_lock,
+    short_key,
+)
 from stylus_ext.environment.machine import Torch, interpreter_name, python_version
 from tests.environment.wheels import OWN, REUSED, BuildFolder, is_ready, lock_text, options
 
@@ -35,16 +43,35 @@ def test_the_path_has_tests_then_engine_then_torch_then_the_extension(shop: Buil
     assert len(shop.plan(tests=False, torch=REUSED).path) == 2
 
 
-def test_the_packages_for_training_lie_behind_the_engines_and_are_kept(shop: BuildFolder) -> None:
+@pytest.mark.parametrize("group", OPTIONAL_GROUPS)
+def test_an_optional_group_lies_behind_the_engines_packages(shop: BuildFolder, group: str) -> None:
     with pytest.raises(SetupProblem):
-        shop.plan(evaluation=True)
+        shop.plan(groups=[group])
     plain = shop.plan()
-    (shop.locks / "evaluation.txt").write_text(lock_text({"pytest==1.0": "00"}))
-    wanted = shop.plan(evaluation=True, torch=OWN)
-    assert [part.folder.name[0] for part in wanted.parts][-2:] == ["t", "e"]
+    shop.group_lock(group)
+    wanted = shop.plan(torch=OWN, groups=[group])
+    names = [part.folder.name for part in wanted.parts]
+    assert [name.partition("-")[0] for name in names[-2:]] == ["torch", group]
     assert shop.plan().key == plain.key
     assert shop.plan().parts == plain.parts
-    assert wanted.parts[-1].folder.name in shop.plan().keep
+    assert names[-1] in shop.plan().keep
+
+
+def test_several_groups_have_one_order_and_an_unknown_one_is_refused(shop: BuildFolder) -> None:
+    for group in OPTIONAL_GROUPS:
+        shop.group_lock(group)
+    several = list(OPTIONAL_GROUPS)
+    assert shop.plan(groups=several).parts == shop.plan(groups=several[::-1]).parts
+    with pytest.raises(SetupProblem):
+        shop.plan(groups=["evaluations"])
+
+
+def test_every_optional_group_serves_known_commands_and_has_a_lock() -> None:
+    for group, needed_by in OPTIONAL_GROUPS.items():
+        assert set(needed_by) <= ENGINE_COMMANDS.keys()
+        assert (default_locks() / f"{group}.txt").is_file()
+    assert groups_of("plan") == []
+    assert groups_of("train") == ["evaluation"]
 
 
 def test_a_lock_for_other_pythons_is_refused(shop: BuildFolder) -> None:

@@ -11,7 +11,7 @@ import shutil
 import socket
 import venv
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +113,20 @@ class BuildFolder:
         path.write_text(lock_text({f"pytest=={version}": digest}), encoding="utf-8")
         return path
 
+    def group_lock(self, group: str, version: str = "1.0") -> Path:
+        """The same for an optional group of packages."""
+        name = f"stylus_{group}"
+        code = {f"{name}.py": f"VERSION = '{version}'\n"}
+        digest = make_wheel(self.wheels, name, version, code)
+        path = self.locks / f"{group}.txt"
+        path.write_text(lock_text({f"{name}=={version}": digest}), encoding="utf-8")
+        return path
+
     def plan(
-        self, tests: bool = False, torch: Torch = REUSED, *, evaluation: bool = False
+        self, tests: bool = False, torch: Torch = REUSED, groups: Collection[str] = ()
     ) -> Environment:
         """The environment of these locks."""
-        return plan_environment(self.home, self.locks, tests, torch, evaluation=evaluation)
+        return plan_environment(self.home, self.locks, tests, torch, groups=groups)
 
 
 def build_folder(folder: Path) -> BuildFolder:
