@@ -8,7 +8,7 @@ const UNSAFE_CALLS = ["insertAdjacentHTML", "createContextualFragment", "setHTML
 export default [
   js.configs.recommended,
   {
-    files: ["javascript/**/*.js", "tests/browser/*.js"],
+    files: ["javascript/**/*.js", "stylus_ext/**/*.js", "tests/browser/*.js"],
     languageOptions: { sourceType: "script", ecmaVersion: 2022 },
     rules: {
       "no-undef": "off",

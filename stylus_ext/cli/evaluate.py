@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli import evaluate_report
+from stylus_ext.cli import evaluate_judge, evaluate_report
 from stylus_ext.cli.flags import (
     PLAN_SECTIONS,
     Help,
@@ -56,6 +56,7 @@ def add(
         "evaluate",
         usage=(
             "python install.py evaluate --out DIR --webui URL --prompts FILE [--FLAG ...]\n"
+            "       python install.py evaluate judge --out DIR [--FLAG ...]\n"
             "       python install.py evaluate report --out DIR [--FLAG ...]"
         ),
         help="make pictures with and without Stylus, and compare them",
@@ -67,6 +68,7 @@ def add(
         ),
     )
     others = command.add_subparsers(title="with the pictures of a run", metavar="COMMAND")
+    evaluate_judge.add(others, add_common)
     evaluate_report.add(others)
     evaluate_report.add_report_flags(command)
     _add_run_flags(command)

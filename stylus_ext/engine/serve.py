@@ -144,7 +144,7 @@ def serve(
     Port 0 takes a free one, an empty token a random one. `ready` is called once it answers.
     """
     token = _checked_token(token) or secrets.token_urlsafe(32)
-    with _listening(port) as listener:
+    with listening(port) as listener:
         address = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
         stylus = open_stylus(folder, settings)
         jobs = Jobs()
@@ -252,7 +252,7 @@ def _checked_token(token: str) -> str:
     return token
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int) -> socket.socket:
     if not 0 <= port <= LAST_PORT:
         raise InvalidInput(
             f"{port} is not a port. Use a number from 1 to {LAST_PORT}, or 0 for a free port."

@@ -119,8 +119,12 @@ class AccessGate:
             )
 
 
+def is_local_host(headers: Headers) -> bool:
+    return _host_name(headers.get("host", "")) in LOCAL_NAMES
+
+
 def _admit_host(headers: Headers) -> None:
-    if _host_name(headers.get("host", "")) not in LOCAL_NAMES:
+    if not is_local_host(headers):
         raise RequestRefused(
             403, "host", "The engine answers only to a local address, such as 127.0.0.1."
         )

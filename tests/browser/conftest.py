@@ -41,6 +41,7 @@ ONCE = frozenset(
         "test_chromium",
         "test_downloads",
         "test_first_steps",
+        "test_judging",
         "test_load_order",
         "test_own_tab",
         "test_set_up",

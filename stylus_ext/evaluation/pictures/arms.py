@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,14 @@ def _texts_of(arm: str, number: int, plan: Plan, count: int, seconds: float) -> 
         tuple(tag.stem for tag in plan.tags),
         tuple(note.code for note in plan.notes),
         round(seconds, 4),
+        tuple(_tasks_of(plan)),
     )
+
+
+def _tasks_of(plan: Plan) -> Iterator[Mapping[str, str]]:
+    for task in plan.composition.tasks:
+        names = (pick.name for pick in plan.composition.of_task(task.start))
+        yield {"task": task.text, "style": ", ".join(names)}
 
 
 def saved_plan(file: Path, prompt: EvaluationPrompt) -> Plan:

@@ -28,7 +28,10 @@ Place = tuple[str, int, int, float]
 
 @dataclass(frozen=True, slots=True)
 class ArmTexts:
-    """The final texts of one prompt in one arm, one for each picture."""
+    """The final texts of one prompt in one arm, one for each picture.
+
+    `tasks` are those of the plan: `{"task": part of the prompt, "style": names of its picks}`.
+    """
 
     arm: str
     prompt: int
@@ -37,6 +40,7 @@ class ArmTexts:
     adapters: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    tasks: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +122,18 @@ class PictureFolder:
         names = {item.name for item in fields(ArmTexts)}
         found = (
             ArmTexts(**{name: _tupled(value) for name, value in line.items() if name in names})
-            for line in _lines(self.folder / PLANS)
+            for line in read_lines(self.folder / PLANS)
         )
         return {(each.arm, each.prompt): each for each in found}
 
     def add_plan(self, plan: ArmTexts) -> None:
-        _append(self.folder / PLANS, asdict(plan))
+        append_line(self.folder / PLANS, asdict(plan))
 
     def pictures(self) -> list[ArmPicture]:
         """The pictures whose files are there, the latest of each place."""
         names = {item.name for item in fields(ArmPicture)}
         found = {}
-        for line in _lines(self.folder / MANIFEST):
+        for line in read_lines(self.folder / MANIFEST):
             if "cfg" not in line:  # written before a run could have several scales
                 line["cfg"] = (self.settings or self.read_settings())["cfg"][0]
             made = ArmPicture(**{name: value for name, value in line.items() if name in names})
@@ -146,7 +150,7 @@ class PictureFolder:
         return name
 
     def add_picture(self, made: ArmPicture) -> None:
-        _append(self.folder / MANIFEST, asdict(made))
+        append_line(self.folder / MANIFEST, asdict(made))
 
 
 def _current_form(settings: dict[str, Any]) -> dict[str, Any]:
@@ -162,7 +166,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _append(file: Path, value: Mapping[str, Any]) -> None:
+def append_line(file: Path, value: Mapping[str, Any]) -> None:
     """Add one line, on disk before this returns; a torn line before it is ended."""
     with file.open("a+b") as opened:
         if opened.tell() > 0:
@@ -174,7 +178,7 @@ def _append(file: Path, value: Mapping[str, Any]) -> None:
         os.fsync(opened.fileno())
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
     """The objects of a file of JSON lines; torn lines are skipped."""
     try:
         content = file.read_bytes()

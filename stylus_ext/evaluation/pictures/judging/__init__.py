@@ -1,0 +1,1 @@
+"""Have people or a language model that sees judge the pictures of a run."""
