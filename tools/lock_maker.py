@@ -63,7 +63,7 @@ class Lock:
 ENGINE = Lock("engine", "the engine's environment", PYTHONS, 190, 640)
 GROUPS = (
     Lock("test", "test tools", PYTHONS, 90, 260),
-    Lock("evaluation", "training and measuring pictures", PYTHONS, 90, 270),
+    Lock("evaluation", "training and measuring pictures", PYTHONS, 60, 190, adds_to_engine=True),
     Lock("mcp", "a server of the Model Context Protocol", PYTHONS, 7, 30, adds_to_engine=True),
     Lock("gradio-3", "gradio of A1111 and reForge, for the browser tests", PYTHONS[:3], 90, 330),
     Lock("gradio-4", "gradio of Forge, for the browser tests", PYTHONS[:3], 90, 330),
