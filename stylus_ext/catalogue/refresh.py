@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TypeVar
 
 from stylus_ext.catalogue.embed import EmbedCatalogue
+from stylus_ext.catalogue.refine.captions import kept_description
 from stylus_ext.catalogue.replaced import ReplacedFiles
 from stylus_ext.core.card import (
     AdapterCard,
@@ -163,7 +164,7 @@ class RefreshCatalogue:
         return replace(
             old,
             card=card,
-            description=preferred(description, old.description),
+            description=kept_description(description, old.description, card),
             family=family,
             files=files,
         )

@@ -28,14 +28,15 @@ Kind = Literal[
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 BY_RULES = "card"
-"""The source of a description that the rules made."""
+BY_CAPTIONS = "captions"
+"""Sources of descriptions by the rules, and by captions of an adapter's pictures."""
 State = Literal["auto", "always", "never"]
 STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """The refiner's text; `source` is `card`, `chat:<model>` or similar."""
+    """The refiner's text; `source` is `card`, `captions`, `chat:<model>` or similar."""
 
     text: str
     kind: str
@@ -66,7 +67,7 @@ def _check_kind(kind: str) -> None:
         raise InvalidInput(f"{kind!r} is not a kind of adapter; kinds are {', '.join(KINDS)}.")
 
 
-SOURCE_PRIORITY = ("card", "stylusdocs", "chat")
+SOURCE_PRIORITY = (BY_RULES, BY_CAPTIONS, "stylusdocs", "chat")
 """Sources of descriptions by the first part of `source`, the better ones last."""
 
 

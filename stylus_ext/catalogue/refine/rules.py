@@ -16,7 +16,7 @@ from stylus_ext.catalogue.refine.weights import weight_of
 from stylus_ext.core.card import AdapterCard
 from stylus_ext.core.entry import Description
 from stylus_ext.core.prompt.phrases import is_count, is_quality
-from stylus_ext.core.prompt.words import content_words
+from stylus_ext.core.prompt.words import common_words, content_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +162,8 @@ class CardRefiner:
         page = "\n".join(lines)
         flags = flags_of(card, page)
         kind = kind_of(card, page)
-        named = set(content_words(card.name[:_MAX_NAME]))
-        about = named | set(
-            content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MAX_NAME])
-        )
         weight = weight_of(card, page, flags.slider)
-        text = clean_text(lines, about - _GENERIC)
-        if not says_what_it_draws(text, named):
-            text = compose_text(card, kind)
+        text = _stated_text(card, lines) or compose_text(card, kind)
         return Description(
             text=text,
             kind=kind,
@@ -184,6 +178,22 @@ class CardRefiner:
         )
 
 
+def _stated_text(card: AdapterCard, lines: Collection[str]) -> str:
+    """What the author's text says about the picture; empty if that is no more than the name."""
+    named = set(content_words(card.name[:_MAX_NAME]))
+    about = named | set(content_words(", ".join((*card.tags, *card.triggers))[: 10 * _MAX_NAME]))
+    text = clean_text(lines, about - _GENERIC)
+    return text if says_what_it_draws(text, named) else ""
+
+
+def says_only_its_name(card: AdapterCard) -> bool:
+    """True if neither the author's text nor tags and trigger words add a known word to the name."""
+    if _stated_text(card, plain_lines(card.text)):
+        return False
+    known = common_words()
+    return not any(word in known for detail in _details(card) for word in content_words(detail))
+
+
 def says_what_it_draws(text: str, named: Collection[str] = ()) -> bool:
     """True for more than one word, of which one is neither generic nor of the name."""
     found = {word for word in content_words(text) if not word.isdigit()}
@@ -193,16 +203,7 @@ def says_what_it_draws(text: str, named: Collection[str] = ()) -> bool:
 def compose_text(card: AdapterCard, kind: str) -> str:
     """A sentence made of the card's name, tags and trigger words only; empty without any."""
     name = _core_name(card.name[:_MAX_NAME])
-    known = set(content_words(name)) | _GENERIC
-    details: list[str] = []
-    stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
-    for piece in stated[:_MAX_STATED]:
-        detail, words = _detail(piece[:_MAX_NAME])
-        if not words <= known:
-            details.append(detail)
-            known |= words
-            if len(details) == _MAX_NAMED:
-                break
+    details = _details(card)
     if not name and not details:
         return ""
     subject = name or details.pop(0)
@@ -210,8 +211,23 @@ def compose_text(card: AdapterCard, kind: str) -> str:
     return text[: MAX_TEXT - 1].rstrip(" ,.") + "."
 
 
+def _details(card: AdapterCard) -> list[str]:
+    """Tags and trigger words that add something to the name, as readable texts."""
+    known = set(content_words(_core_name(card.name[:_MAX_NAME]))) | _GENERIC
+    details: list[str] = []
+    stated = (*card.tags, *(part for group in card.triggers for part in group.split(",")))
+    for piece in stated[:_MAX_STATED]:
+        detail, words = detail_of(piece[:_MAX_NAME])
+        if not words <= known:
+            details.append(detail)
+            known |= words
+            if len(details) == _MAX_NAMED:
+                break
+    return details
+
+
 @lru_cache(maxsize=1 << 13)  # most tags of a catalogue repeat
-def _detail(piece: str) -> tuple[str, frozenset[str]]:
+def detail_of(piece: str) -> tuple[str, frozenset[str]]:
     """A tag or trigger as readable text, and its words; no words if it is not about the picture."""
     text = tidy_text(_TAG_OR_WEIGHT.sub("", piece).replace("_", " ")).strip(" .,")
     words = frozenset(content_words(text))
