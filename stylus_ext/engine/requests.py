@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from stylus_ext.core.adapter_type import EMBEDDING, HYPERNETWORK
+from stylus_ext.core.captions import Interrogator
 from stylus_ext.core.entry import KINDS, Kind, State
 from stylus_ext.core.ports import Order
 from stylus_ext.core.recipes import LONGEST_PROMPT
@@ -301,6 +302,23 @@ class RefineInput(OperationInput):
     again: bool = False
     keys: list[KeyText] | None = Field(default=None, max_length=10_000)
     dry_run: bool = False
+
+
+class CaptionTargetsInput(OperationInput):
+    """`most` bounds the list of targets, not their count."""
+
+    interrogators: list[Interrogator] = Field(max_length=10)
+    most: Whole = Field(default=200, ge=0, le=10_000)
+
+
+class CaptionInput(KeyInput):
+    """Without a path the LoRA is described. Without captions those of the content are asked for;
+    an empty `sha256` marks a file that is no picture.
+    """
+
+    path: FolderText | None = None
+    sha256: Annotated[str, Longest(64)] = ""
+    captions: dict[Interrogator, Annotated[str, Longest(5000)]] | None = None
 
 
 class ImportInput(OperationInput):

@@ -263,9 +263,9 @@ def read_infotext(text: str) -> dict[str, Any]:
 
 
 def describe(image: Any) -> str:
-    """The interrogator's caption, if it is in memory: loading downloads and takes VRAM."""
-    interrogator = getattr(shared, "interrogator", None)
-    if interrogator is None or getattr(interrogator, "blip_model", None) is None:
+    """The interrogator's caption, if its models are in memory: loading downloads, takes VRAM."""
+    interrogator: Any = getattr(shared, "interrogator", None)
+    if any(getattr(interrogator, name, None) is None for name in ("blip_model", "clip_model")):
         return ""
     return str(interrogator.interrogate(image.convert("RGB")))
 

@@ -150,6 +150,7 @@ JOBS: Mapping[str, RequestKind] = {
     "fetch": RequestKind.DOWNLOAD,
     "refine": RequestKind.SPEND,
     "discard": RequestKind.CHANGE,
+    "caption": RequestKind.DOWNLOAD,
 }
 """What long work asks for, whether the tab or a program starts it."""
 _NAMED = {

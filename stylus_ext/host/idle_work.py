@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 REST_S = 0.2
 QUIET_S = 3.0
 FINISHED = frozenset({"done", "failed", "cancelled"})
+WAITING = "Waiting until the WebUI is idle"
 _REMEMBERED = 10
 
 
@@ -86,7 +87,7 @@ class Work:
             "id": self.id,
             "name": self.name,
             "state": self.state,
-            "step": self.text,
+            "step": WAITING if self.state == "waiting" else self.text,
             "done": self.done,
             "total": self.total,
             "eta_s": self._eta(),

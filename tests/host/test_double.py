@@ -15,6 +15,7 @@ import pytest
 
 from tests.host.double import processing, webui
 from tests.host.double.processing import HOOKS
+from tests.host.double.webui import Host
 
 VARIABLE = "STYLUS_WEBUI_DIR"
 
@@ -257,3 +258,19 @@ def test_the_state_that_we_poll(source: Path) -> None:
     text = (source / "modules/shared_state.py").read_text("utf-8")
     for name in ("interrupted", "stopping_generation", "textinfo"):
         assert name in text
+
+
+def test_the_interrogators_are_as_we_call_them(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Host(tmp_path, monkeypatch)
+    from stylus_ext.host.interrogators import BLIP_WEIGHTS, DEEPBOORU_WEIGHTS
+
+    blip = (source / "modules/interrogate.py").read_text("utf-8")
+    assert BLIP_WEIGHTS.url in blip
+    for name in ("def load_blip_model(self)", "def generate_caption(self, pil_image)"):
+        assert name in blip
+    booru = (source / "modules/deepbooru.py").read_text("utf-8")
+    assert DEEPBOORU_WEIGHTS.url in booru
+    assert "def tag_multi(self, pil_image, force_disable_ranks=False)" in booru
+    assert "queue_lock = fifo_lock.FIFOLock()" in (source / "modules/call_queue.py").read_text()

@@ -34,7 +34,8 @@ def interrogating(
         asked.append(image)
         return text
 
-    made = SimpleNamespace(blip_model=object() if loaded else None, interrogate=interrogate)
+    model = object() if loaded else None
+    made = SimpleNamespace(blip_model=model, clip_model=model, interrogate=interrogate)
     monkeypatch.setattr(sys.modules["modules.shared"], "interrogator", made)
     return asked
 

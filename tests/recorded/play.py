@@ -71,7 +71,9 @@ def _play(
     patch.setattr(host.opts, "data", {**host.opts.data, **case.get("options", {})})
     described = case.get("described", "")
     if described:
-        made = SimpleNamespace(blip_model=object(), interrogate=lambda _: described)
+        made = SimpleNamespace(
+            blip_model=object(), clip_model=object(), interrogate=lambda _: described
+        )
         patch.setattr(sys.modules["modules.shared"], "interrogator", made)
     session = stage.planner.sessions.at(SESSION)
     locked = case.get("locked")

@@ -9,13 +9,6 @@ from stylus_ext.catalogue.store import entries as rows
 from stylus_ext.catalogue.store.codec import from_column, to_column
 from stylus_ext.catalogue.store.database import Database
 
-CAPTIONS = """
-CREATE TABLE captions (sha256 TEXT NOT NULL, interrogator TEXT NOT NULL, text TEXT NOT NULL,
-    PRIMARY KEY (sha256, interrogator)) WITHOUT ROWID;
-CREATE TABLE captioned (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    sha256 TEXT NOT NULL) WITHOUT ROWID
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
@@ -52,8 +45,7 @@ class CaptionTable:
         with self._database.reading() as connection:
             for some, marks in rows.chunks(columns):
                 seen = connection.execute(
-                    "SELECT path, size, mtime_ns, sha256 FROM captioned"
-                    f" WHERE path IN ({marks})",  # noqa: S608
+                    f"SELECT path, size, mtime_ns, sha256 FROM captioned WHERE path IN ({marks})",  # noqa: S608
                     some,
                 )
                 found.update((columns[path], SeenFile(*rest)) for path, *rest in seen)
@@ -65,8 +57,7 @@ class CaptionTable:
         with self._database.reading() as connection:
             for some, marks in rows.chunks(dict.fromkeys(digests)):
                 held = connection.execute(
-                    "SELECT sha256, interrogator, text FROM captions"
-                    f" WHERE sha256 IN ({marks})",  # noqa: S608
+                    f"SELECT sha256, interrogator, text FROM captions WHERE sha256 IN ({marks})",  # noqa: S608
                     some,
                 )
                 for sha256, name, text in held:

@@ -113,6 +113,12 @@ CREATE INDEX entries_by_name ON entries (name, id, family, kind, state, on_disk,
     for column, more in (("added", ", used"), ("size", ", used"), ("used", ""))
 )
 _PROBES = "CREATE TABLE probes (key TEXT PRIMARY KEY, probe TEXT NOT NULL) WITHOUT ROWID"
+_CAPTIONS = """
+CREATE TABLE captions (sha256 TEXT NOT NULL, interrogator TEXT NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (sha256, interrogator)) WITHOUT ROWID;
+CREATE TABLE captioned (path TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    sha256 TEXT NOT NULL) WITHOUT ROWID
+"""
 STEPS: tuple[str, ...] = (
     _FIRST,
     _CARDS,
@@ -125,6 +131,7 @@ STEPS: tuple[str, ...] = (
     _FORMATS,
     _TYPES,
     _PROBES,
+    _CAPTIONS,
 )
 """Step n leads from schema n to schema n + 1; a new database takes them all. Steps are added, never
 changed.

@@ -12,6 +12,7 @@ from typing import Any
 from stylus_ext.catalogue.store import edits as user_edits
 from stylus_ext.catalogue.store import entries as rows
 from stylus_ext.catalogue.store import search
+from stylus_ext.catalogue.store.captions import CaptionTable
 from stylus_ext.catalogue.store.codec import from_column, to_column
 from stylus_ext.catalogue.store.database import read_meta, write_meta
 from stylus_ext.catalogue.store.entries import Batch, EntryCache
@@ -51,6 +52,7 @@ class SqliteStore:
         self.tallies = CatalogueStats(self._database)
         self.verdicts = FeedbackTable(self._database, self._append_record)
         self.recipes = RecipeTable(self._database, self._append_record)
+        self.captions = CaptionTable(self._database)
         self.uses = UseTable(self._database, self._changing)
         self.probes = ProbeTable(self._changing)
         try:

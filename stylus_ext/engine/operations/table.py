@@ -14,6 +14,7 @@ from stylus_ext.core.ports import Progress
 from stylus_ext.engine.first_steps import CATALOGUE, IDENTIFY, LEARN, READ, first_steps
 from stylus_ext.engine.inputs import OperationInput
 from stylus_ext.engine.operations import (
+    captions,
     catalogue,
     downloads,
     plan,
@@ -23,6 +24,8 @@ from stylus_ext.engine.operations import (
 )
 from stylus_ext.engine.requests import (
     BrowseInput,
+    CaptionInput,
+    CaptionTargetsInput,
     CardPicturesInput,
     CardsInput,
     DiscardInput,
@@ -123,6 +126,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "edit": Operation(EditInput, lambda s, r, p: catalogue.edit(s.catalogue, s.pictures, r, p)),
     "card_pictures": Operation(
         CardPicturesInput, lambda s, r, _: catalogue.card_pictures(s.pictures, r)
+    ),
+    "caption_targets": Operation(
+        CaptionTargetsInput,
+        lambda s, r, p: captions.caption_targets(s.catalogue, s.folder, r, p),
+    ),
+    "caption": Operation(
+        CaptionInput, lambda s, r, p: captions.caption(s.catalogue, s.folder, r, p)
     ),
     "similar": Operation(
         SimilarInput, lambda s, r, _: catalogue.similar(s.catalogue, s.pictures, r)

@@ -11,8 +11,10 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.host import compat, other_adapters
 from stylus_ext.host.engine.client import EngineClient
 from stylus_ext.host.guard import JOBS, Guard, RequestKind, kind_of_job
+from stylus_ext.host.idle_work import idle_work
 from stylus_ext.host.permissions import NOT_SEEN, SHARED
 from stylus_ext.host.planner import current_planner
+from stylus_ext.host.web import captions
 from stylus_ext.host.web.responses import (
     Action,
     ActionRequest,
@@ -43,6 +45,8 @@ def picture_folders() -> list[str]:
 
 def _start(request: ActionRequest) -> Payload:
     name, arguments = _name(request.payload), _arguments(request.payload)
+    if name == captions.NAME:
+        return captions.start(request)
     if request.process.remote and name in _NEEDS_FOLDERS:
         raise InvalidInput(_NEEDS_FOLDERS[name])
     payload = {
@@ -60,7 +64,26 @@ def _start(request: ActionRequest) -> Payload:
 
 def _list(request: ActionRequest) -> Payload:
     """The page asks all the time: an engine that is not running has no jobs, and stays so."""
-    return {"jobs": []} if request.is_resting else request.engine("GET", "/v1/jobs")
+    jobs = [] if request.is_resting else request.engine("GET", "/v1/jobs")["jobs"]
+    return {"jobs": [*jobs, *(work.as_json() for work in idle_work().all())]}
+
+
+def _is_idle_work(job_id: object) -> bool:
+    return any(work.id == job_id for work in idle_work().all())
+
+
+def _job(request: ActionRequest) -> Payload:
+    job_id = request.payload.get("id")
+    if _is_idle_work(job_id):
+        return idle_work().get(str(job_id)).as_json()
+    return request.running_engine("GET", _path(job_id))
+
+
+def _cancel(request: ActionRequest) -> Payload:
+    job_id = request.payload.get("id")
+    if _is_idle_work(job_id):
+        return idle_work().cancel(str(job_id)).as_json()
+    return request.engine("POST", _path(job_id, "/cancel"), {})
 
 
 def _arguments(payload: Payload) -> Mapping[str, Any]:
@@ -86,11 +109,9 @@ def _path(job_id: object, action: str = "") -> str:
 
 ACTIONS: Mapping[str, Action] = {
     "jobs": Action(_list),
-    "job": Action(lambda request: request.running_engine("GET", _path(request.payload.get("id")))),
-    "cancel": Action(
-        lambda request: request.engine("POST", _path(request.payload.get("id"), "/cancel"), {}),
-        RequestKind.CHANGE,
-    ),
+    "job": Action(_job),
+    "cancel": Action(_cancel, RequestKind.CHANGE),
+    **captions.ACTIONS,
     "start": Action(
         _start, kind_of=lambda payload: kind_of_job(_name(payload), _arguments(payload))
     ),

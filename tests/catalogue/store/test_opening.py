@@ -361,6 +361,8 @@ def as_schema_6(connection: sqlite3.Connection) -> None:
     columns = (f"DROP COLUMN {name}" for name in ("favourite", "used", "added", "size", "type"))
     for statement in (
         "DROP TABLE probes",
+        "DROP TABLE captions",
+        "DROP TABLE captioned",
         "DROP TABLE pictures",
         "DROP TABLE uses",
         *(f"DROP INDEX entries_by_{order}" for order in ("name", "added", "size", "used", "type")),
