@@ -41,7 +41,7 @@ class Probe:
     """Bytes of the measured file."""
     sha256: str = ""
     preview: str = ""
-    """Name of its small picture in Stylus' data folder."""
+    """Path of its small picture in Stylus' data folder."""
 
     def is_of(self, files: Iterable[LocalFile]) -> bool:
         """Whether one of these is the measured file; True without any files."""

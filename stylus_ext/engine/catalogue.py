@@ -108,7 +108,7 @@ class Catalogue:
         embedder: Embedder,
         questions: QuestionEmbedder,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._reported: set[Note] = set()
         self.store = store
         self.index = index
@@ -131,7 +131,7 @@ class Catalogue:
 
     def load_starter(self, progress: Progress) -> None:
         """Loads the starter catalogue, unless this version of it was loaded before."""
-        mark = self._folder / _STARTER_MARK
+        mark = self.folder / _STARTER_MARK
         try:
             wanted = f"{self.store.identity} {hashlib.sha256(STARTER.read_bytes()).hexdigest()}"
             with self.write_lock:

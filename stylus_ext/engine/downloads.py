@@ -14,6 +14,7 @@ from stylus_ext.catalogue.sources.civitai import CivitaiSource
 from stylus_ext.catalogue.sources.hugging_face import HubSource
 from stylus_ext.core.adapter_type import EMBEDDING, LORA, TYPE_NAMES
 from stylus_ext.core.card import AdapterCard, AdapterKey
+from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, Note, StoreProblem
 from stylus_ext.core.fetching import MB, Caps, Fetched, FetchPolicy, NotFetched, called
 from stylus_ext.core.ports import Progress
@@ -30,6 +31,7 @@ from stylus_ext.downloads import (
     write_preview,
 )
 from stylus_ext.downloads.sidecars import EDGE
+from stylus_ext.engine.probes import ProbePreviews
 from stylus_ext.engine.requests import PlanningInput
 from stylus_ext.engine.services import CivitaiAccess, HuggingFaceAccess
 from stylus_ext.net import Http
@@ -200,15 +202,18 @@ class Downloads:
 
 
 class CardPictures:
-    """Small pictures of adapters that are not on disk, fetched only if the user allows it.
+    """Small pictures of adapters: made by a probe, else fetched if the user allows it.
 
     The settings allow it, or the user did in the tab; the latter is remembered.
     """
 
-    def __init__(self, kept: KeptPictures, by_settings: bool, memory: Memory) -> None:
+    def __init__(
+        self, kept: KeptPictures, by_settings: bool, memory: Memory, previews: ProbePreviews
+    ) -> None:
         self._kept = kept
         self._memory = memory
         self.by_settings = by_settings
+        self.previews = previews
         self._allowed = memory.remembered(_CONSENT) == _ALLOWED
 
     @property
@@ -219,10 +224,13 @@ class CardPictures:
         self._memory.remember(_CONSENT, _ALLOWED if allowed else "")
         self._allowed = allowed
 
-    def has(self, card: AdapterCard) -> bool:
-        return self.on and bool(card.preview)
+    def has(self, entry: Entry) -> bool:
+        return (self.on and bool(entry.card.preview)) or self.previews.has(entry)
 
-    def small(self, card: AdapterCard, check: Callable[[], None]) -> bytes:
+    def small(self, entry: Entry, check: Callable[[], None]) -> bytes:
+        card = entry.card
+        if self.previews.has(entry) and not (self.on and card.preview):
+            return self.previews.small(entry)
         if not self.on:
             raise InvalidInput(_PICTURES_OFF)
         if not card.preview:

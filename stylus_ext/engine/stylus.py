@@ -18,6 +18,8 @@ from stylus_ext.engine.catalogue import Catalogue
 from stylus_ext.engine.downloads import CardPictures, Downloads
 from stylus_ext.engine.encoders import encoder_key, open_index, open_reranker
 from stylus_ext.engine.first_steps import FirstSteps
+from stylus_ext.engine.measuring import MeasuringProcess
+from stylus_ext.engine.probes import ProbePreviews
 from stylus_ext.engine.services import Services
 from stylus_ext.net.thumbnails import KeptPictures
 from stylus_ext.selection.compose.baselines import PolicyComposer
@@ -81,6 +83,7 @@ class Stylus:
     pictures: CardPictures
     user_data: UserData
     first_steps: FirstSteps
+    measuring: MeasuringProcess
     close: Callable[[], None]
 
     def warm(self) -> None:
@@ -114,7 +117,10 @@ def open_stylus(
     catalogue = Catalogue(folder, store, index, embedder, questions)
     services = Services(folder, settings)
     pictures = CardPictures(
-        KeptPictures(folder / "pictures"), settings.downloads.thumbnails, store.memory
+        KeptPictures(folder / "pictures"),
+        settings.downloads.thumbnails,
+        store.memory,
+        ProbePreviews(folder),
     )
     feedback = store.verdicts
     find = retriever_for(
@@ -155,5 +161,6 @@ def open_stylus(
         pictures=pictures,
         user_data=UserData(feedback, store.recipes, FindRecipes(questions)),
         first_steps=FirstSteps(folder),
+        measuring=MeasuringProcess(),
         close=close,
     )

@@ -118,6 +118,7 @@ ENGINE_COMMANDS = {
     "bench": "measure selection and speed",
     "train": "train a StyleInject adapter or a LoRA on your own pictures",
     "evaluate": "make pictures with and without Stylus, and compare them",
+    "probe": "measure what your LoRAs do to pictures of a checkpoint, by a running WebUI",
     "serve": "run the engine alone, for one or many WebUIs",
 }
 TRAINING_COMMANDS = frozenset({"train"})

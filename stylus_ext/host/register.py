@@ -85,6 +85,7 @@ def _app_started(demo: Any, app: Any) -> None:  # noqa: ARG001
 def _endpoints() -> dict[str, Any]:
     """The routes with what they need from the host; called at the first request."""
     from stylus_ext.host.allowed_hosts import PAGES
+    from stylus_ext.host.checkpoint import loaded_family
     from stylus_ext.host.guard import Guard
     from stylus_ext.host.options import own
     from stylus_ext.host.planner import current_planner
@@ -98,5 +99,6 @@ def _endpoints() -> dict[str, Any]:
         folders=compat.lora_folders,
         begun=lambda job_id: current_planner().downloads.begun.update([job_id]),
         llm_s=lambda: float(own("chat_s")),
+        family=lambda: loaded_family(current_planner().remembered).family,
     )
     return api.endpoints(service, Guard(compat.flags(), PAGES))

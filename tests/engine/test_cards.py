@@ -25,6 +25,8 @@ def test_cards_are_listed_by_the_requested_key(stylus: Stylus) -> None:
         "nsfw": False,
         "preview": False,
         "favourite": False,
+        "measured": False,
+        "trouble": "",
         "link": "https://civitai.com/model-versions/1",
     }
     with pytest.raises(InvalidInput):

@@ -50,7 +50,12 @@ def switched_on(stylus: Stylus, service: CivitaiService, folder: Path) -> Stylus
 
     return replace(
         stylus,
-        pictures=CardPictures(KeptPictures(folder, remote), True, stylus.catalogue.store.memory),
+        pictures=CardPictures(
+            KeptPictures(folder, remote),
+            True,
+            stylus.catalogue.store.memory,
+            stylus.pictures.previews,
+        ),
     )
 
 
@@ -87,7 +92,9 @@ def test_switched_on_it_comes_small_and_is_kept(
 def test_only_the_services_own_hosts_are_asked(
     shown: Stylus, service: CivitaiService, tmp_path: Path
 ) -> None:
-    pictures = CardPictures(KeptPictures(tmp_path / "more"), True, shown.catalogue.store.memory)
+    pictures = CardPictures(
+        KeptPictures(tmp_path / "more"), True, shown.catalogue.store.memory, shown.pictures.previews
+    )
     shown = replace(shown, pictures=pictures)
     with pytest.raises(StylusError):
         ask(shown, "picture", key="civitai:1")
@@ -100,7 +107,12 @@ def test_the_status_lists_pictures_among_what_leaves_the_machine(
 ) -> None:
     on = replace(
         stylus,
-        pictures=CardPictures(KeptPictures(tmp_path / "more"), True, stylus.catalogue.store.memory),
+        pictures=CardPictures(
+            KeptPictures(tmp_path / "more"),
+            True,
+            stylus.catalogue.store.memory,
+            stylus.pictures.previews,
+        ),
     )
     assert any("small pictures" in line for line in ask(on, "status")["leaves_the_machine"])
 
@@ -111,7 +123,9 @@ def test_consent_is_remembered_and_can_be_taken_back(stylus: Stylus, tmp_path: P
         ask(stylus, "picture", key="civitai:1")
     assert ask(stylus, "card_pictures", allow=True)["on"]
     memory = stylus.catalogue.store.memory
-    again = CardPictures(KeptPictures(tmp_path / "more"), False, memory)
+    again = CardPictures(KeptPictures(tmp_path / "more"), False, memory, stylus.pictures.previews)
     assert again.on
     again.allow(False)
-    assert not CardPictures(KeptPictures(tmp_path / "more"), False, memory).on
+    assert not CardPictures(
+        KeptPictures(tmp_path / "more"), False, memory, stylus.pictures.previews
+    ).on

@@ -88,6 +88,7 @@ def entry_json(entry: Entry, *, whole: bool = True) -> dict[str, Any]:
         "files": [asdict(file) for file in entry.files],
         "remote": asdict(card.remote) if card.remote else None,
         "edits": asdict(entry.edits),
+        "probe": asdict(entry.probe) if entry.probe else None,
     }
 
 
@@ -103,9 +104,11 @@ def _card_json(pictures: CardPictures, entry: Entry) -> dict[str, Any]:
         "family_name": display_name(entry.family),
         "text": entry.text[:_LONGEST],
         "nsfw": entry.card.nsfw,
-        "preview": pictures.has(entry.card),
+        "preview": pictures.has(entry),
         "link": link_of(entry),
         "favourite": entry.edits.favourite,
+        "trouble": entry.probe.trouble if entry.probe else "",
+        "measured": entry.probe is not None,
     }
 
 
@@ -304,7 +307,7 @@ def _shown(catalogue: Catalogue, pictures: CardPictures, entry: Entry) -> dict[s
     }
     return entry_json(entry) | {
         "link": link_of(entry),
-        "preview": pictures.has(entry.card),
+        "preview": pictures.has(entry),
         "favourite": entry.edits.favourite,
         "uses": uses,
     }
@@ -339,8 +342,8 @@ def card_pictures(pictures: CardPictures, request: CardPicturesInput) -> dict[st
 def picture(
     catalogue: Catalogue, pictures: CardPictures, request: KeyInput, progress: Progress
 ) -> dict[str, Any]:
-    card = catalogue.entry(request.key).card
-    data = pictures.small(card, lambda: progress.report("fetching a picture", 0))
+    entry = catalogue.entry(request.key)
+    data = pictures.small(entry, lambda: progress.report("fetching a picture", 0))
     return {"type": "image/jpeg", "data": base64.b64encode(data).decode("ascii")}
 
 

@@ -18,9 +18,17 @@ from stylus_ext.engine.operations import (
     catalogue,
     downloads,
     plan,
+    probes,
     sources,
     status,
     user_data,
+)
+from stylus_ext.engine.probe_requests import (
+    KeepProbeInput,
+    MeasureInput,
+    ProbePictureInput,
+    ProbePicturesInput,
+    ProbesInput,
 )
 from stylus_ext.engine.requests import (
     BrowseInput,
@@ -149,6 +157,21 @@ OPERATIONS: Mapping[str, Operation] = {
     "first_steps": Operation(FirstStepsInput, lambda s, r, _: first_steps(s, r.skip)),
     "status": Operation(StatusInput, lambda s, r, _: status.status(s, OPERATIONS, r)),
     "inventory": Operation(InventoryInput, lambda s, r, _: plan.inventory(s.catalogue, r)),
+    "probes": Operation(ProbesInput, lambda s, r, _: probes.probes(s.catalogue, r)),
+    "probe_pictures": Operation(
+        ProbePicturesInput, lambda s, r, _: probes.probe_pictures(s.catalogue, r)
+    ),
+    "probe_picture": Operation(
+        ProbePictureInput, lambda s, r, _: probes.probe_picture(s.catalogue, r)
+    ),
+    "keep_probe": Operation(
+        KeepProbeInput, lambda s, r, _: probes.keep_probe(s.catalogue, s.pictures.previews, r)
+    ),
+    "measure": _job(
+        MeasureInput,
+        lambda s, r, p: probes.measure(s.catalogue, s.pictures.previews, s.measuring, r, p),
+        concurrent=True,
+    ),
     "rehearse": _job(
         RehearseInput,
         lambda s, r, p: user_data.rehearse(s.catalogue, s.planner, s.settings, r, p),

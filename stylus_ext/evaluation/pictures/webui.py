@@ -22,6 +22,7 @@ _LONGEST_S = 3600.0
 _MEMORY_S = 10.0
 _LARGEST = 512 * 1024 * 1024
 _WITHOUT_API = 404
+_FAILED = 500
 _LOCKED = (401, 403)
 
 
@@ -35,6 +36,10 @@ class ReceivedPicture:
     checkpoint: str
     infotext: str
     memory_mb: float | None = None
+
+
+class NoPicture(Unavailable):
+    """The WebUI failed to make one picture; it may make others."""
 
 
 class WebUi:
@@ -65,6 +70,26 @@ class WebUi:
         scripts = self._ask("scripts")
         names = scripts.get("txt2img", ()) if isinstance(scripts, Mapping) else ()
         self._with_stylus = any(str(name).lower() == _STYLUS.lower() for name in names)
+
+    def checkpoint(self) -> str:
+        """The title of the checkpoint that is chosen."""
+        options = self._ask("options")
+        return str(options["sd_model_checkpoint"]) if isinstance(options, Mapping) else ""
+
+    def family(self) -> str:
+        """The base model family of its checkpoint, if Stylus in that WebUI knows it."""
+        try:
+            status = self._http.json(f"{self._url}/stylus/v1/status")
+        except StylusError:
+            return ""
+        found = status.get("family") if isinstance(status, Mapping) else None
+        return found if isinstance(found, str) else ""
+
+    def is_busy(self) -> bool:
+        """Whether a picture is being made or waits."""
+        progress = self._ask("progress?skip_current_image=true")
+        state = progress.get("state") if isinstance(progress, Mapping) else None
+        return isinstance(state, Mapping) and bool(state.get("job") or state.get("job_count"))
 
     def loras(self) -> list[str] | None:
         """The names of its LoRAs; None if this WebUI does not list them."""
@@ -109,7 +134,8 @@ class WebUi:
             )
         if refusal.status in _LOCKED:
             return InvalidInput(f"{self.where} asks for a password. Start it without --api-auth.")
-        return Unavailable(
+        problem = NoPicture if refusal.status == _FAILED else Unavailable
+        return problem(
             f"{refusal} The WebUI could not make the picture; see its log, then run this again."
         )
 

@@ -43,7 +43,7 @@ class Service:
     """What the routes need from the host, read at each request, since settings change.
 
     `prepare` adds the WebUI's settings and LoRAs to a caller's payload; `begun` gets the id of a
-    fetch; `llm_s` is added to `deadline_s` for a language model.
+    fetch; `llm_s` is added to `deadline_s` for a language model; `family` is the checkpoint's.
     """
 
     process: Callable[[], EngineProcess]
@@ -52,6 +52,7 @@ class Service:
     folders: Callable[[], list[str]] = list
     begun: Callable[[str], object] = str
     llm_s: Callable[[], float] = lambda: 20.0
+    family: Callable[[], str] = str
 
 
 def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
@@ -65,9 +66,7 @@ def endpoints(service: Service, guard: Guard) -> dict[str, Handler]:
         **page.endpoints(service.process, guard),
         **jobs.endpoints(service, guard),
         "plan": guarded(guard, RequestKind.PLAN, lambda request: _plan(request, service, guard)),
-        "status": guarded(
-            guard, RequestKind.LOOK, lambda _: asyncio.to_thread(_status, service.process)
-        ),
+        "status": guarded(guard, RequestKind.LOOK, lambda _: asyncio.to_thread(_status, service)),
         "version": guarded(guard, RequestKind.LOOK, version),
     }
 
@@ -108,11 +107,11 @@ def plan_for_caller(
     return retried(process, ask)
 
 
-def _status(process: Callable[[], EngineProcess]) -> Payload:
-    report, status, error = known_status(process(), _STATUS_S)
+def _status(service: Service) -> Payload:
+    report, status, error = known_status(service.process(), _STATUS_S)
     fields: Payload = {"catalogue": None, "capabilities": None, "notes": []}
     if status is not None:
         fields = {name: status.get(name) for name in _STATUS_FIELDS}
     elif error:
         fields["notes"] = [{"code": "unavailable", "text": error}]
-    return {"version": __version__, "engine": report, **fields}
+    return {"version": __version__, "engine": report, "family": service.family(), **fields}
