@@ -14,11 +14,13 @@ from stylus_ext.cli.flags import Help, add_flags
 from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.files import write_file
-from stylus_ext.evaluation.pictures.clip_score import PAPER_MODEL
 from stylus_ext.evaluation.pictures.manifest import PictureFolder
-from stylus_ext.evaluation.pictures.metrics import all_metrics
+from stylus_ext.evaluation.pictures.markdown import markdown
+from stylus_ext.evaluation.pictures.metrics.available import MetricSources, all_metrics
+from stylus_ext.evaluation.pictures.metrics.clip import PAPER_MODEL, PICK_MODEL
 from stylus_ext.evaluation.pictures.page import html_page
-from stylus_ext.evaluation.pictures.report import complete_set, lines, make_report
+from stylus_ext.evaluation.pictures.report import complete_sets, make_report
+from stylus_ext.evaluation.pictures.tables import lines
 
 
 def add(commands: Any) -> None:
@@ -28,7 +30,10 @@ def add(commands: Any) -> None:
         help="compare the pictures that are there",
         formatter_class=Help,
         allow_abbrev=False,
-        description="Compares the pictures of a folder and writes its report.json and report.html.",
+        description=(
+            "Compares the pictures of a folder and writes its report.json, report.md and"
+            " report.html."
+        ),
     )
     # Suppressed defaults keep what stands before the word `report`.
     command.add_argument(
@@ -51,11 +56,29 @@ def add_report_flags(command: ArgumentParser, default: str | None = None) -> Non
         default=default or False,
         help="print JSON and nothing else on standard output",
     )
-    command.add_argument(
-        "--clip-model",
-        default=default or PAPER_MODEL,
-        metavar="MODEL",
-        help=f"CLIP model on this machine for CLIPScore (default: {PAPER_MODEL})",
+    for flag, model, metavar, text in (
+        ("--clip-model", PAPER_MODEL, "MODEL", "CLIP model for CLIPScore and CMMD"),
+        ("--pick-model", PICK_MODEL, "MODEL", "model of PickScore"),
+    ):
+        command.add_argument(
+            flag,
+            default=default or model,
+            metavar=metavar,
+            help=f"{text}, on this machine (default: {model})",
+        )
+    for flag, metavar, text in (
+        ("--inception", "FILE", "weights of Inception for FID, KID and dFID"),
+        ("--reference-pictures", "DIR", "real pictures for FID, KID and CMMD"),
+    ):
+        command.add_argument(flag, type=Path, default=default, metavar=metavar, help=text)
+
+
+def _sources(arguments: Namespace) -> MetricSources:
+    return MetricSources(
+        arguments.clip_model,
+        arguments.pick_model,
+        arguments.inception,
+        arguments.reference_pictures,
     )
 
 
@@ -66,15 +89,16 @@ def out_folder(arguments: Namespace) -> PictureFolder:
 
 
 def write_report(arguments: Namespace, line: ProgressLine) -> int:
-    """Write report.json and report.html, and print the tables."""
+    """Write report.json, report.md and report.html, and print the tables."""
     folder = out_folder(arguments)
     try:
         with contextlib.redirect_stdout(sys.stderr):
-            report = make_report(folder, all_metrics(arguments.clip_model), line)
-            page = html_page(report, complete_set(folder, folder.settings))
+            report = make_report(folder, all_metrics(_sources(arguments)), line)
+            page = html_page(report, complete_sets(folder, folder.settings))
     finally:
         line.clear()
     write_file(arguments.out / "report.json", json.dumps(report, indent=1))
+    write_file(arguments.out / "report.md", markdown(report))
     write_file(arguments.out / "report.html", page)
     if arguments.json:
         sys.stdout.write(json.dumps(report) + "\n")

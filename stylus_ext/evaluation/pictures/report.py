@@ -1,20 +1,40 @@
-"""The report: metrics with their statistics, as data and as tables for the terminal."""
+"""The report as data: metrics with their statistics, by CFG scale."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
-from stylus_ext.evaluation.pictures.arms import BASE
 from stylus_ext.evaluation.pictures.manifest import ArmPicture, ArmTexts, PictureFolder
-from stylus_ext.evaluation.pictures.metrics import Metric, PictureSet, Values
-from stylus_ext.evaluation.pictures.statistics import bootstrap, compare
+from stylus_ext.evaluation.pictures.metrics import NamedMetric, PictureSet, SetMetric, Values
+from stylus_ext.evaluation.pictures.metrics.available import Metrics
+from stylus_ext.evaluation.pictures.set_statistics import compare_arms, corrected, value_of_arm
+from stylus_ext.evaluation.pictures.statistics import Interval, bootstrap, compare
 
-VERSION = 1
+VERSION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleReport:
+    """What was found at one CFG scale."""
+
+    cfg: float
+    pictures: PictureSet
+    metrics: Sequence[Mapping[str, Any]]
+    left_out: Sequence[Mapping[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "cfg": self.cfg,
+            "prompts": len({each.prompt for each in self.pictures.pictures}),
+            "pictures": len(self.pictures.pictures),
+            "metrics": list(self.metrics),
+            "left_out": list(self.left_out),
+        }
 
 
 def complete_set(
@@ -35,42 +55,73 @@ def complete_set(
     return PictureSet(folder.folder, complete, arms, prompts)
 
 
-def make_report(
-    folder: PictureFolder, metrics: Sequence[Metric], progress: Progress
-) -> dict[str, Any]:
+def complete_sets(
+    folder: PictureFolder, settings: Mapping[str, Any]
+) -> list[tuple[float, PictureSet]]:
+    """The complete sets by CFG scale; scales that have none yet are left out."""
+    found = []
+    problem = None
+    for cfg in settings["cfg"]:
+        try:
+            found.append((float(cfg), complete_set(folder, settings, cfg)))
+        except InvalidInput as error:
+            problem = error
+    if problem is not None and not found:
+        raise problem
+    return found
+
+
+def make_report(folder: PictureFolder, metrics: Metrics, progress: Progress) -> dict[str, Any]:
     settings = folder.read_settings()
-    pictures = complete_set(folder, settings)
+    scales = [
+        _at_scale(cfg, pictures, metrics, progress)
+        for cfg, pictures in complete_sets(folder, settings)
+    ]
+    every = [each for scale in scales for each in scale.pictures.pictures]
+    arms = list(settings["arms"])
+    planned = len(arms) * len(settings["prompts"]) * len(settings["seeds"]) * len(settings["cfg"])
+    return {
+        "version": VERSION,
+        "arms": arms,
+        "reference": arms[0],
+        "prompts": len({each.prompt for each in every}),
+        "pictures": len(every),
+        "not_compared": planned - len(every),
+        "checkpoints": sorted({each.checkpoint for each in every}),
+        "settings": settings,
+        "plans": _plan_facts(folder.plans(), every),
+        "scales": [scale.to_json() for scale in scales],
+    }
+
+
+def _at_scale(
+    cfg: float, pictures: PictureSet, metrics: Metrics, progress: Progress
+) -> ScaleReport:
     measured, left_out = [], []
-    for metric in metrics:
+    for metric in metrics.per_prompt:
         if missing := metric.missing(pictures):
             left_out.append({"name": metric.name, "reason": missing})
         else:
             measured.append(_measured(metric, metric.values(pictures, progress), pictures.arms))
-    planned = len(pictures.arms) * len(settings["prompts"]) * len(settings["seeds"])
-    return {
-        "version": VERSION,
-        "arms": list(pictures.arms),
-        "reference": pictures.arms[0],
-        "cfg": settings["cfg"][0],
-        "prompts": len({each.prompt for each in pictures.pictures}),
-        "pictures": len(pictures.pictures),
-        "not_compared": planned - len(pictures.pictures),
-        "checkpoints": sorted({each.checkpoint for each in pictures.pictures}),
-        "settings": settings,
-        "plans": _plan_facts(folder.plans(), pictures),
-        "metrics": measured,
-        "left_out": left_out,
-    }
+    for of_set in metrics.of_sets:
+        if missing := of_set.missing(pictures):
+            left_out.append({"name": of_set.name, "reason": missing})
+        else:
+            measured.append(_measured_set(of_set, pictures, progress))
+    return ScaleReport(cfg, pictures, measured, left_out)
 
 
-def _measured(metric: Metric, values: Values, arms: Sequence[str]) -> dict[str, Any]:
+def _facts(metric: NamedMetric) -> dict[str, Any]:
+    return {"name": metric.name, "about": metric.about, "better": metric.better}
+
+
+def _measured(metric: NamedMetric, values: Values, arms: Sequence[str]) -> dict[str, Any]:
     reference = values.get(arms[0], {})
     others = {arm: values[arm] for arm in arms[1:] if values.get(arm)}
     against = compare(reference, others) if reference else {}
     return {
-        "name": metric.name,
-        "about": metric.about,
-        "better": metric.better,
+        **_facts(metric),
+        "of_set": False,
         "arms": {
             arm: {
                 **asdict(bootstrap([values[arm][prompt] for prompt in sorted(values[arm])])),
@@ -87,12 +138,38 @@ def _measured(metric: Metric, values: Values, arms: Sequence[str]) -> dict[str, 
     }
 
 
+def _measured_set(metric: SetMetric, pictures: PictureSet, progress: Progress) -> dict[str, Any]:
+    prompts = sorted({each.prompt for each in pictures.pictures})
+    reference, *others = pictures.arms
+    values: dict[str, Interval] = {}
+    comparisons = {}
+    for arm in others:
+        measure = metric.measure(pictures, (reference, arm), progress)
+        if reference not in values:
+            values[reference] = value_of_arm(measure, reference, prompts)
+        comparisons[arm] = compare_arms(
+            measure,
+            (reference, arm),
+            prompts,
+            lambda done, whole: progress.report(metric.name, done, whole),
+        )
+        values[arm] = comparisons[arm].value
+    return {
+        **_facts(metric),
+        "of_set": True,
+        "real_pictures": metric.real_pictures,
+        "arms": {arm: {**asdict(found), "prompts": len(prompts)} for arm, found in values.items()},
+        "against_reference": corrected(comparisons),
+        "values": {},
+    }
+
+
 def _plan_facts(
-    plans: Mapping[tuple[str, int], ArmTexts], pictures: PictureSet
+    plans: Mapping[tuple[str, int], ArmTexts], pictures: Sequence[ArmPicture]
 ) -> dict[str, dict[str, Any]]:
     """For each arm: the adapters per prompt, prompts without one, and notes by code."""
     by_arm: dict[str, list[ArmTexts]] = defaultdict(list)
-    prompts = {each.prompt for each in pictures.pictures}
+    prompts = {each.prompt for each in pictures}
     for (arm, prompt), texts in sorted(plans.items()):
         if prompt in prompts:
             by_arm[arm].append(texts)
@@ -104,81 +181,6 @@ def _plan_facts(
         }
         for arm, found in by_arm.items()
     }
-
-
-def lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """The report as text: one table per metric."""
-    pictures, prompts = report["pictures"], report["prompts"]
-    yield (
-        f"{pictures:,} pictures of {prompts:,} prompts at CFG scale {report['cfg']:g}; arms:"
-        f" {', '.join(report['arms'])}."
-    )
-    if report["not_compared"]:
-        yield (
-            f"{report['not_compared']:,} pictures are missing or have no partner, and are not"
-            " compared."
-        )
-    for arm, facts in report["plans"].items():
-        if arm != BASE:
-            notes = ", ".join(f"{count:,} x {code}" for code, count in facts["notes"].items())
-            yield (
-                f"{arm}: {facts['adapters_per_prompt']:.2f} adapters per prompt,"
-                f" {facts['prompts_without_adapter']:,} prompts without one"
-                f"{f'; notes: {notes}' if notes else ''}."
-            )
-    if not any(facts["adapters_per_prompt"] for facts in report["plans"].values()):
-        yield "No arm used an adapter. Name the WebUI's folder of LoRAs with --lora-dir."
-    for metric in report["metrics"]:
-        yield ""
-        yield from _metric_lines(metric, report["reference"])
-    if report["left_out"]:
-        yield ""
-        yield "Not measured"
-        for each in report["left_out"]:
-            yield f"  {each['name']}: {each['reason']}"
-
-
-def _metric_lines(metric: Mapping[str, Any], reference: str) -> Iterator[str]:
-    better = f"; {metric['better']} is better" if metric["better"] else ""
-    yield f"{metric['name']} ({metric['about']}{better})"
-    width = max(map(len, (*metric["arms"], "arm")))
-    yield (
-        f"  {'arm':<{width}}  {'mean':>9}  {'95 % interval':>20}  {f'minus {reference}':>12}"
-        f"  {'95 % interval':>20}  {'up/down/same':>14}  {'p (Holm)':>8}"
-    )
-    for row in rows(metric):
-        arm, mean, interval, difference, of_difference, counts, p = row
-        yield (
-            f"  {arm:<{width}}  {mean:>9}  {interval:>20}  {difference:>12}  {of_difference:>20}"
-            f"  {counts:>14}  {p:>8}"
-        ).rstrip()
-
-
-def rows(metric: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Arm, mean, interval, difference to the reference, its interval, counts and p."""
-    for arm, found in metric["arms"].items():
-        own = (arm, number(found["mean"]), _interval(found))
-        against = metric["against_reference"].get(arm)
-        if against is None:
-            yield (*own, "", "", "", "")
-            continue
-        counts = f"{against['higher']}/{against['lower']}/{against['equal']}"
-        difference = against["difference"]
-        yield (
-            *own,
-            number(difference["mean"]),
-            _interval(difference),
-            counts,
-            f"{against['p']:.4f}{'*' if against['differs'] else ''}",
-        )
-
-
-def number(value: float) -> str:
-    return f"{value:.4g}"
-
-
-def _interval(found: Mapping[str, float]) -> str:
-    return f"{number(found['low'])} to {number(found['high'])}"
 
 
 def by_prompt(pictures: Sequence[ArmPicture]) -> dict[int, dict[int, list[ArmPicture]]]:
