@@ -19,7 +19,7 @@ from stylus_ext.core.probe import BROKEN, FAILED, NO_EFFECT
 from stylus_ext.core.probing import ProbeSettings, usual_side
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
-from stylus_ext.evaluation.pictures.features import EfficientNetFeatures
+from stylus_ext.evaluation.pictures.metrics.features import EfficientNetFeatures
 from stylus_ext.evaluation.pictures.webui import WebUi
 from stylus_ext.evaluation.probes.run import Ask, Prober, ProbeReport
 

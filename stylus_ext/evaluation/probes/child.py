@@ -12,7 +12,7 @@ from typing import Any
 from stylus_ext.core.errors import StylusError
 from stylus_ext.core.probing import ProbeSettings
 from stylus_ext.engine.probes import ProbePictures
-from stylus_ext.evaluation.pictures.features import EfficientNetFeatures
+from stylus_ext.evaluation.pictures.metrics.features import EfficientNetFeatures
 from stylus_ext.evaluation.probes.pictures import FeatureSpace, measure_lora, shown_place
 
 

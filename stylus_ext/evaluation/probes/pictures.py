@@ -11,7 +11,7 @@ import numpy as np
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.probing import ProbePlace, ProbeSettings
 from stylus_ext.engine.probes import ProbePictures
-from stylus_ext.evaluation.pictures.features import Features
+from stylus_ext.evaluation.pictures.metrics.features import Features
 from stylus_ext.evaluation.probes.measure import Measurement, ProbeFeatures, measure
 
 _FLAT = 2.0

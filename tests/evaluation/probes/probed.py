@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stylus_ext.cli import probe
 from stylus_ext.cli.main import main
 from stylus_ext.core.ports import Progress
-from stylus_ext.evaluation.pictures.features import Features
+from stylus_ext.evaluation.pictures.metrics.features import Features
 from stylus_ext.evaluation.probes.run import Prober
 from tests.evaluation.pictures.webui_double import Refused, WebUiDouble
 

@@ -16,7 +16,10 @@ from stylus_ext.evaluation.pictures.metrics.clip import (
     PickScore,
 )
 from stylus_ext.evaluation.pictures.metrics.distances import CMMD, KID, DistanceToReal, Frechet
-from stylus_ext.evaluation.pictures.metrics.features import EfficientNet, FeatureExtractor
+from stylus_ext.evaluation.pictures.metrics.features import (
+    EfficientNetFeatures,
+    FeatureExtractor,
+)
 from stylus_ext.evaluation.pictures.metrics.inception import Inception
 from stylus_ext.evaluation.pictures.metrics.lpips import LpipsDiversity
 from stylus_ext.evaluation.pictures.metrics.per_prompt import (
@@ -48,7 +51,7 @@ class Metrics:
 
 def all_metrics(sources: MetricSources) -> Metrics:
     """Every metric; models are loaded from this machine alone."""
-    small = FeatureExtractor(EfficientNet())
+    small = EfficientNetFeatures()
     inception = FeatureExtractor(Inception(sources.inception))
     clip = ClipModel(sources.clip_model, "--clip-model")
     embeddings = FeatureExtractor(clip)

@@ -71,6 +71,11 @@ class EfficientNet:
         return np.asarray(found.numpy(), np.float32)
 
 
+class EfficientNetFeatures(FeatureExtractor):
+    def __init__(self) -> None:
+        super().__init__(EfficientNet())
+
+
 def _load_efficientnet() -> Any:
     """The package itself would unpickle the weights; `weights_only` reads tensors alone."""
     import torch
