@@ -7,6 +7,10 @@ type Answers = Record<PanelAction, PanelAnswer> & {
   apply_recipe: { prompt: string; negative: string; used: string[] };
   browse: { total: number; entries: Entry[]; counts?: BrowseCounts };
   cancel: Job;
+  captions: {
+    interrogators: Interrogator[];
+    counts?: { adapters: number; pictures: number; known: number; pictureless: number };
+  };
   card_pictures: { on: boolean; by_settings: boolean };
   choose: { family: string; adapters: RecipeAdapter[]; notes: Note[] };
   edit: { entry: EntryDetails };
@@ -27,6 +31,12 @@ type Answers = Record<PanelAction, PanelAnswer> & {
 };
 
 type AdapterState = "auto" | "always" | "never";
+
+interface Interrogator {
+  title: string;
+  /** What the WebUI fetches at first use; null if it is there. */
+  download: { mb: number; site: string; also: string } | null;
+}
 
 interface Note {
   text: string;

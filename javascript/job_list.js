@@ -15,6 +15,7 @@ window.stylus.files.push({
       job_identify: "Identify by hash",
       job_sync: "Search online",
       job_refine: "Describe better",
+      job_caption: "Describe from pictures",
       job_prepare: "Prepare",
       job_fetch: "Download",
       job_discard: "Clean up",

@@ -24,6 +24,8 @@ window.stylus.files.push({
       resultDescribedOne: "1 description written",
       resultWouldDescribe: "{number} would be described",
       resultWouldDiscard: "{number} would be deleted",
+      resultUnreadable: "{number} pictures cannot be read",
+      resultUnreadableOne: "1 picture cannot be read",
       resultFailed: "{number} failed",
       resultFetched: "{number} LoRAs downloaded",
       resultFetchedOne: "1 LoRA downloaded",
@@ -80,6 +82,11 @@ window.stylus.files.push({
       ],
       refine: ({ dry_run, wanted, refined, failed }) => [
         [dry_run ? "resultWouldDescribe" : "resultDescribed", size(dry_run ? wanted : refined)],
+        ["resultFailed", size(failed)],
+      ],
+      caption: ({ described, unreadable, failed }) => [
+        ["resultDescribed", size(described)],
+        ["resultUnreadable", size(unreadable)],
         ["resultFailed", size(failed)],
       ],
       fetch: ({ fetched, failed }) => [

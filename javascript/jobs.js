@@ -24,6 +24,16 @@ window.stylus.files.push({
         "Sends the words below to the service and saves the cards found. Downloads no LoRA.",
       refine: "Describe better",
       refineHint: "Sends cards to the chat server of the settings and saves its descriptions.",
+      caption: "Describe from pictures",
+      captionHint:
+        "The WebUI's own {interrogators} look at the pictures of LoRAs whose cards say no more than a name, while the WebUI is idle. No picture leaves this machine.",
+      captionDownload: "The WebUI downloads {interrogator} first: about {mb} MB from {site}{also}.",
+      captionAlso: ", and {what}",
+      and: " and ",
+      countFirst: "Count them",
+      wouldCaption: "{number} LoRAs would be described. Pictures to look at: {pictures}.",
+      wouldCaptionOne: "1 LoRA would be described. Pictures to look at: {pictures}.",
+      wouldCaptionNone: "There is nothing to describe.",
       budget: "Dollars at most",
       onlyHere: "only what is on disk",
       estimate: "Estimate the cost",
@@ -153,6 +163,58 @@ window.stylus.files.push({
         );
       }
 
+      /** Hidden unless the WebUI has interrogators. */
+      function offerCaptions() {
+        async function count() {
+          const answer = await attempt(line, () => call("captions", { count: true }));
+          if (!answer?.counts) return;
+          const { adapters, pictures } = answer.counts;
+          stylus.sayWords(
+            line,
+            stylus.countText("wouldCaption", adapters, { pictures: pictures.toLocaleString() }),
+          );
+        }
+
+        const downloads = el("ul", { class: "stylus-hint", id: "stylus_caption_downloads" });
+        const box = offer(
+          "caption",
+          () => start("caption", {}),
+          downloads,
+          button(text("countFirst"), count, { id: "stylus_count_captions" }),
+        );
+        box.id = "stylus_offer_caption";
+        box.hidden = true;
+
+        /** @param {Interrogator[]} interrogators */
+        function show(interrogators) {
+          box.hidden = !interrogators.length;
+          const names = interrogators.map(({ title }) => title).join(text("and"));
+          const hint = box.querySelector("p");
+          if (hint) fill(hint, text("captionHint", { interrogators: names }));
+          const lines = interrogators.flatMap(({ title, download }) =>
+            download
+              ? text("captionDownload", {
+                  interrogator: title,
+                  mb: download.mb,
+                  site: download.site,
+                  also: download.also && text("captionAlso", { what: download.also }),
+                })
+              : [],
+          );
+          fill(
+            downloads,
+            lines.map((words) => el("li", {}, words)),
+          );
+          downloads.hidden = !lines.length;
+        }
+
+        call("captions").then(
+          ({ interrogators }) => show(interrogators),
+          () => undefined,
+        );
+        return box;
+      }
+
       const refine = offerRefine();
       refine.hidden = true;
       call("status").then(
@@ -171,6 +233,7 @@ window.stylus.files.push({
           offer("learn", () => start("index", { learn: true })),
           offer("identify", () => start("identify", {})),
           offerSync(),
+          offerCaptions(),
           refine,
         ),
         line,

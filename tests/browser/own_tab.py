@@ -142,11 +142,13 @@ def desk_at(
     settings: Mapping[str, Any] | None = None,
     *,
     loras: bool = True,
+    tagger: bool = False,
 ) -> Iterator[Desk]:
     """Its LoRAs are read; some come from strangers, one has a picture, one is not safe for work.
-    `settings` are the engine's. Without `loras` the folder is empty and nothing is read.
+    `settings` are the engine's. Without `loras` the folder is empty and nothing is read. With
+    `tagger` the WebUI has DeepBooru, whose weights are missing until the test makes them.
     """
-    said = orders(folder, prepared, {})
+    said = orders(folder, prepared, {}) | {"tagger": tagger}
     stated = folder / "stylus" / "settings.json"
     stated.write_text(
         json.dumps(json.loads(stated.read_text("utf-8")) | dict(settings or {})), "utf-8"

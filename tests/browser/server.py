@@ -32,6 +32,8 @@ def main(words: list[str]) -> int:
         host, Path(orders["loras"])
     )
     host.opts.data |= orders.get("options", {})
+    if orders.get("tagger"):
+        _add_tagger(host, Path(orders["folder"]) / "models")
     host.start()
     process = _engine(Path(orders["folder"]) / "stylus", orders)
     spent = round(1000 * (time.perf_counter() - began), 1)
@@ -52,6 +54,29 @@ def main(words: list[str]) -> int:
 def _put(name: str, value: Any) -> None:
     if name.split(".", maxsplit=1)[0] != "gradio":  # the double's own; here it is the real one
         sys.modules[name] = value
+
+
+class SlowTagger:
+    """As `modules.deepbooru.model`; every picture shows the same."""
+
+    model = None
+
+    def load(self) -> None:
+        self.model = self.model or object()
+
+    start = load
+
+    def stop(self) -> None: ...
+
+    def tag_multi(self, image: Any, force_disable_ranks: bool = False) -> str:
+        time.sleep(0.5)
+        return "red fox, snow"
+
+
+def _add_tagger(host: WebUI, models: Path) -> None:
+    module = host._module("modules.deepbooru", model=SlowTagger())
+    host._module("modules.paths_internal", models_path=str(models))
+    _put("modules.deepbooru", module)
 
 
 def _take_loras(host: WebUI, folder: Path) -> None:
