@@ -35,6 +35,7 @@ class Captioning:
     unreadable: int = 0
     failed: int = 0
     _loaded: set[str] = field(default_factory=set)
+    _unusable: dict[str, str] = field(default_factory=dict)
     _failures_in_a_row: int = 0
 
     def targets(self, most: int) -> dict[str, Any]:
@@ -63,6 +64,9 @@ class Captioning:
             "captioned": self.captioned,
             "unreadable": self.unreadable,
             "failed": self.failed,
+            "notes": [
+                {"code": "no_interrogator", "text": text} for text in self._unusable.values()
+            ],
         }
 
     def _picture(
@@ -82,6 +86,8 @@ class Captioning:
             if interrogator.name not in picture["lacks"] or interrogator.name in known:
                 continue
             yield from self._load(interrogator)
+            if interrogator.name in self._unusable:
+                continue
             act = partial(interrogator.caption, image)
             try:
                 caption = yield Step(partial(attempt, interrogator, act, "used"), text, counts=0)
@@ -99,17 +105,28 @@ class Captioning:
         yield Step(_nothing, text, holds_queue=False)
 
     def _load(self, interrogator: HostInterrogator) -> Generator[Step, Any, None]:
-        """Download without the queue, then load; both as the host does at first use."""
-        if interrogator.name in self._loaded:
+        """Download without the queue, then load; both as the host does at first use.
+
+        The others go on where this fails; with none left the work ends.
+        """
+        name = interrogator.name
+        if name in self._loaded or name in self._unusable:
             return
         title, weights = interrogator.title, interrogator.weights
-        if not weights.is_on_disk():
-            text = f"Downloading {title} (about {weights.mb} MB from {weights.site})"
-            fetch = partial(attempt, interrogator, weights.fetch, "downloaded")
-            yield Step(fetch, text, counts=0, holds_queue=False)
-        load = partial(attempt, interrogator, interrogator.load, "loaded")
-        yield Step(load, f"Loading {title}", counts=0)
-        self._loaded.add(interrogator.name)
+        try:
+            if not weights.is_on_disk():
+                text = f"Downloading {title} (about {weights.mb} MB from {weights.site})"
+                fetch = partial(attempt, interrogator, weights.fetch, "downloaded")
+                yield Step(fetch, text, counts=0, holds_queue=False)
+            load = partial(attempt, interrogator, interrogator.load, "loaded")
+            yield Step(load, f"Loading {title}", counts=0)
+        except Unavailable as error:
+            logger.warning("%s", error, exc_info=True)
+            self._unusable[name] = str(error)
+            if len(self._unusable) == len(self.interrogators):
+                raise Unavailable(" ".join(self._unusable.values())) from error
+        else:
+            self._loaded.add(name)
 
 
 def _nothing() -> None:

@@ -209,7 +209,8 @@ def test_each_picture_is_captioned_by_both_under_the_queues_lock(
     expected = {"blip": "a red fox in the snow near a river", "deepbooru": "red fox, snow"}
     assert engine.captions == {str(path): expected for path in paths}
     assert engine.described == ["path:fox"]
-    assert work.result == {"described": 1, "captioned": 4, "unreadable": 0, "failed": 0}
+    counts = {"described": 1, "captioned": 4, "unreadable": 0, "failed": 0}
+    assert work.result == {**counts, "notes": []}
     assert work.done == 2
     assert blip.calls.count("load") == 1
     assert blip.calls.count("to ram") == 2, "the GPU is free between steps"
@@ -257,6 +258,22 @@ def test_a_broken_picture_is_marked_and_the_work_goes_on(idle: IdleWork, tmp_pat
 
 
 @pytest.mark.usefixtures("weights", "tagger")
+def test_the_other_interrogator_goes_on_where_one_cannot_be_loaded(
+    blip: Blip, idle: IdleWork, tmp_path: Path
+) -> None:
+    blip.error = OSError("Can't load tokenizer for 'bert-base-uncased'.")
+    paths = [painted(tmp_path, "a"), painted(tmp_path, "bb")]
+    engine = Engine({"path:fox": paths})
+    work = captioned(idle, engine)
+    assert work.ended.wait(LONG_S)
+    assert work.state == "done", work.error
+    assert work.result is not None
+    assert [note["code"] for note in work.result["notes"]] == ["no_interrogator"]
+    assert [set(engine.captions[str(path)]) for path in paths] == [{"deepbooru"}] * 2
+    assert blip.calls.count("load") == 1
+
+
+@pytest.mark.usefixtures("weights")
 def test_weights_that_cannot_be_loaded_end_the_work_with_one_sentence(
     blip: Blip, idle: IdleWork, tmp_path: Path
 ) -> None:
