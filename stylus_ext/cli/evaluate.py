@@ -68,7 +68,7 @@ def add(
         ),
     )
     others = command.add_subparsers(title="with the pictures of a run", metavar="COMMAND")
-    evaluate_judge.add(others, add_common)
+    evaluate_judge.add(others, settings_for)
     evaluate_report.add(others)
     evaluate_report.add_report_flags(command)
     _add_run_flags(command)

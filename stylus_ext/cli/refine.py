@@ -61,12 +61,12 @@ def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer["dry_run"]:
         yield (
             f"{counted(answer['wanted'], 'adapter')} would be refined, for about"
-            f" {_expense(answer['estimate'])}. Nothing was sent."
+            f" {expense_text(answer['estimate'])}. Nothing was sent."
         )
     else:
         yield (
             f"Refined {answer['refined']:,} of {counted(answer['wanted'], 'adapter')}, for"
-            f" {_expense(answer['spent'])}."
+            f" {expense_text(answer['spent'])}."
         )
         yield f"  vectors made: {answer['vectors']:,}"
     for name, text in (
@@ -89,7 +89,7 @@ def refine_lines(answer: Mapping[str, Any]) -> Iterator[str]:
     yield from notes_lines(answer["notes"])
 
 
-def _expense(expense: Mapping[str, Any]) -> str:
+def expense_text(expense: Mapping[str, Any]) -> str:
     tokens = f"{expense['tokens_in']:,} tokens read and {expense['tokens_out']:,} written"
     if expense["cost"] is None:
         return f"{tokens}; for the cost, set chat.price_in and chat.price_out"

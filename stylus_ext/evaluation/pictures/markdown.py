@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stylus_ext.evaluation.pictures import paper
+from stylus_ext.evaluation.pictures.judging import report as judging
 from stylus_ext.evaluation.pictures.metrics.available import CLIP_SCORE, EFFICIENTNET_FRECHET, FID
 from stylus_ext.evaluation.pictures.tables import about, left_out, number, rows
 
@@ -37,6 +38,11 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
             yield f"### {metric['name']}\n"
             yield f"{_text(about(metric))}\n"
             yield from _table(_HEADINGS, rows(metric))
+    for facts in report["judging"]:
+        yield f"## {_text(judging.title(facts))}\n"
+        yield from _table(judging.HEADINGS, judging.preference_rows(facts))
+        yield from (f"- {_text(sentence)}" for sentence in judging.remarks(facts))
+        yield ""
     if missing := left_out(report):
         yield "## Not measured\n"
         yield from (f"- {_text(name)}: {_text(reason)}" for name, reason in missing.items())

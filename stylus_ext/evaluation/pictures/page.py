@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from stylus_ext.evaluation.pictures.judging import report as judging
 from stylus_ext.evaluation.pictures.manifest import ArmPicture
 from stylus_ext.evaluation.pictures.metrics import PictureSet
 from stylus_ext.evaluation.pictures.plots import plots
@@ -62,8 +63,12 @@ def _parts(report: Mapping[str, Any], sets: Mapping[float, PictureSet]) -> Itera
     for scale in report["scales"]:
         yield f"<h2>CFG scale {scale['cfg']:g}</h2>"
         for metric in scale["metrics"]:
-            yield from _table(metric)
+            yield from _metric(metric)
             yield from _extremes(metric, report["reference"], sets[scale["cfg"]])
+    for facts in report["judging"]:
+        yield f"<h2>{escape(judging.title(facts))}</h2>"
+        yield from _table(judging.HEADINGS, judging.preference_rows(facts))
+        yield from (f"<p>{escape(sentence)}</p>" for sentence in judging.remarks(facts))
     if missing := left_out(report):
         yield "<h2>Not measured</h2>\n<ul>"
         for name, reason in missing.items():
@@ -74,11 +79,15 @@ def _parts(report: Mapping[str, Any], sets: Mapping[float, PictureSet]) -> Itera
     yield "</body>\n</html>"
 
 
-def _table(metric: Mapping[str, Any]) -> Iterator[str]:
+def _metric(metric: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h3>{escape(metric['name'])}</h3>"
     yield f"<p>{escape(about(metric))}</p>"
-    yield "<table>\n<tr>" + "".join(f'<th scope="col">{each}</th>' for each in _HEADINGS) + "</tr>"
-    for row in rows(metric):
+    yield from _table(_HEADINGS, rows(metric))
+
+
+def _table(headings: Sequence[str], table: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "<table>\n<tr>" + "".join(f'<th scope="col">{each}</th>' for each in headings) + "</tr>"
+    for row in table:
         first, *rest = map(escape, row)
         cells = "".join(f"<td>{cell}</td>" for cell in rest)
         yield f'<tr><th scope="row">{first}</th>{cells}</tr>'

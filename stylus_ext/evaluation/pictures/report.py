@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
+from stylus_ext.evaluation.pictures.judging.report import judging_facts
+from stylus_ext.evaluation.pictures.judging.tasks import task_metrics
 from stylus_ext.evaluation.pictures.manifest import ArmPicture, ArmTexts, PictureFolder
 from stylus_ext.evaluation.pictures.metrics import NamedMetric, PictureSet, SetMetric, Values
 from stylus_ext.evaluation.pictures.metrics.available import Metrics
@@ -74,7 +76,7 @@ def complete_sets(
 def make_report(folder: PictureFolder, metrics: Metrics, progress: Progress) -> dict[str, Any]:
     settings = folder.read_settings()
     scales = [
-        _at_scale(cfg, pictures, metrics, progress)
+        _at_scale(cfg, pictures, _with_tasks(metrics, folder, pictures), progress)
         for cfg, pictures in complete_sets(folder, settings)
     ]
     every = [each for scale in scales for each in scale.pictures.pictures]
@@ -91,7 +93,14 @@ def make_report(folder: PictureFolder, metrics: Metrics, progress: Progress) -> 
         "settings": settings,
         "plans": _plan_facts(folder.plans(), every),
         "scales": [scale.to_json() for scale in scales],
+        "judging": judging_facts(folder, scales[0].pictures),
     }
+
+
+def _with_tasks(metrics: Metrics, folder: PictureFolder, pictures: PictureSet) -> Metrics:
+    """With the metrics that verdicts about tasks give, if there are any."""
+    per_prompt = [*metrics.per_prompt, *task_metrics(folder, pictures)]
+    return replace(metrics, per_prompt=per_prompt)
 
 
 def _at_scale(

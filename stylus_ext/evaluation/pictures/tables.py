@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stylus_ext.evaluation.pictures.arms import BASE
+from stylus_ext.evaluation.pictures.judging.report import judging_lines
 from stylus_ext.evaluation.pictures.metrics import LOWER
 
 
@@ -39,6 +40,7 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         for metric in scale["metrics"]:
             yield ""
             yield from _metric_lines(metric, report["reference"])
+    yield from judging_lines(report)
     if not_measured := left_out(report):
         yield ""
         yield "Not measured"

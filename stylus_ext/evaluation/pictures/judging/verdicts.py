@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar, cast
 
-from stylus_ext.core.refining import Expense
 from stylus_ext.evaluation.pictures.manifest import append_line, read_lines
 
 LEFT, RIGHT, TIE, NONE = "left", "right", "tie", ""
 CHOICES = (LEFT, RIGHT, TIE)
-HUMAN_FILE, VLM_FILE = "verdicts.jsonl", "vlm-verdicts.jsonl"
+HUMAN_FILE, VLM_FILE, TASK_FILE = "verdicts.jsonl", "vlm-verdicts.jsonl", "vlm-tasks.jsonl"
 PREFERENCE = "preference"
 
 Key = tuple[str, str, str, bool]
@@ -43,6 +44,10 @@ class PairVerdict:
     tokens_out: int = 0
     cost: float | None = 0.0
 
+    def __post_init__(self) -> None:
+        if self.choice not in (*CHOICES, NONE):
+            raise ValueError(f"{self.choice!r} is not a choice.")
+
     @property
     def key(self) -> Key:
         return self.judge, self.criterion, self.pair, self.repeat
@@ -52,47 +57,52 @@ class PairVerdict:
         """The arm that was chosen; empty for a tie."""
         return {LEFT: self.left, RIGHT: self.right}.get(self.choice, "")
 
+
+class Record(Protocol):
+    """One line of a file; a later line with the same key replaces it."""
+
     @property
-    def expense(self) -> Expense:
-        return Expense(self.tokens_in, self.tokens_out, self.cost)
+    def key(self) -> Hashable: ...
 
 
-class VerdictFile:
-    """A file of verdicts, of which the last line for a key counts. A verdict is on disk before
-    `add` returns.
-    """
+R = TypeVar("R", bound=Record)
 
-    def __init__(self, path: Path) -> None:
+
+class RecordFile(Generic[R]):
+    """A file with one record per line, each of which is on disk before `add` returns."""
+
+    def __init__(self, path: Path, kind: type[R]) -> None:
         self._path = path
         self._guard = threading.Lock()
-        self._latest: dict[Key, PairVerdict] = {}
-        for verdict in _read(path):
-            self._take(verdict)
+        self._latest: dict[Hashable, R] = {}
+        for record in _read(path, kind):
+            self._take(record)
 
-    def latest(self) -> list[PairVerdict]:
-        """The verdicts that stand, in the order in which they were given."""
+    def latest(self) -> list[R]:
+        """The records that stand, in the order in which they were added."""
         with self._guard:
             return list(self._latest.values())
 
-    def add(self, verdict: PairVerdict) -> None:
+    def add(self, record: R) -> None:
         with self._guard:
-            append_line(self._path, asdict(verdict))
-            self._take(verdict)
+            append_line(self._path, asdict(cast(Any, record)))
+            self._take(record)
 
-    def _take(self, verdict: PairVerdict) -> None:
-        self._latest.pop(verdict.key, None)
-        self._latest[verdict.key] = verdict
+    def _take(self, record: R) -> None:
+        self._latest.pop(record.key, None)
+        self._latest[record.key] = record
 
 
-def _read(path: Path) -> list[PairVerdict]:
+class VerdictFile(RecordFile[PairVerdict]):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, PairVerdict)
+
+
+def _read(path: Path, kind: type[R]) -> Iterator[R]:
     """Lines of other programs and versions are skipped."""
-    known = {item.name for item in fields(PairVerdict)}
-    found = []
+    known = {item.name for item in fields(cast(Any, kind))}
     for line in read_lines(path):
         try:
-            verdict = PairVerdict(**{name: value for name, value in line.items() if name in known})
-        except TypeError:
+            yield kind(**{name: value for name, value in line.items() if name in known})
+        except (TypeError, ValueError):
             continue
-        if verdict.choice in (*CHOICES, NONE):
-            found.append(verdict)
-    return found

@@ -44,6 +44,7 @@ class Client:
 
     url: str
     name: str = "Ada"
+    token: str = TOKEN
 
     def raw(
         self, method: str, path: str, body: object = None, **headers: str
@@ -51,7 +52,7 @@ class Client:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
         with closing(connection):
             data = None if body is None else json.dumps(body)
-            own = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+            own = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
             connection.request(method, path, data, own | headers)
             answer = connection.getresponse()
             return answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()}
