@@ -70,6 +70,10 @@ class CaptionCatalogue:
         files = [path for path in dict.fromkeys(paths) if path and _file(path) is not None]
         return files[:MOST_PICTURES]
 
+    def captions(self, entry: Entry) -> list[Captions]:
+        """The stored captions of its pictures, whatever describes it now."""
+        return self._captions(self.pictures(entry))
+
     def known(self, key: AdapterKey, path: str, sha256: str) -> list[str]:
         """Interrogators that have seen this content, which is now known by its path."""
         file = self._checked(key, path, sha256)
@@ -87,7 +91,7 @@ class CaptionCatalogue:
             entry = self._store.read([key]).get(key)
             if entry is None or not _is_wordless(entry) or entry.edits.text is not None:
                 return False
-            captions = self._captions(self.pictures(entry))
+            captions = self.captions(entry)
             try:
                 made = described(self._rules.refine(entry.card), entry.card, captions)
             except NotRefined:
