@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,10 +24,12 @@ from stylus_ext.cli.flags import (
     settings_of,
 )
 from stylus_ext.cli.session import ProgressLine, session
-from stylus_ext.core.errors import InvalidInput
+from stylus_ext.core.errors import InvalidInput, StylusError
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
+from stylus_ext.evaluation.pictures.diffusers_maker import DiffusersMaker, DiffusersModel
+from stylus_ext.evaluation.pictures.maker import PictureMaker
 from stylus_ext.evaluation.pictures.manifest import DEFAULT_CFG, RUN, PictureFolder
 from stylus_ext.evaluation.pictures.prompts import (
     EvaluationPrompt,
@@ -33,8 +37,9 @@ from stylus_ext.evaluation.pictures.prompts import (
     prompts_of_pictures,
 )
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
+from stylus_ext.evaluation.pictures.starts import RANDOM_MASKS
 from stylus_ext.evaluation.pictures.statistics import sample_size
-from stylus_ext.evaluation.pictures.webui import WebUi
+from stylus_ext.evaluation.pictures.webui import LOGIN_VARIABLE, LoginNeeded, WebUi
 
 SettingsFor = Callable[[Path, Namespace], Settings]
 
@@ -87,6 +92,17 @@ def _add_run_flags(command: ArgumentParser) -> None:
     ):
         group.add_argument(flag, type=Path, metavar=metavar, help=text)
     group.add_argument("--webui", metavar="URL", help="a running WebUI that was started with --api")
+    for flag, metavar, text in (
+        ("--diffusers", "MODEL", "make the pictures by diffusers: a folder or a safetensors file"),
+        ("--diffusers-config", "DIR", "folder of a model of the same family, for a single file"),
+    ):
+        group.add_argument(flag, type=Path, metavar=metavar, help=text)
+    group.add_argument(
+        "--diffusers-device",
+        default="",
+        metavar="NAME",
+        help="device of diffusers, such as cuda or cpu (default: the GPU where there is one)",
+    )
     group.add_argument(
         "--arms",
         default=_ARMS,
@@ -124,6 +140,14 @@ def _add_picture_flags(command: ArgumentParser) -> None:
         help="pictures to change by img2img; prompt number n starts from picture number n",
     )
     command.add_argument(
+        "--masks",
+        metavar="DIR",
+        help=(
+            "inpainting with --start-from: masks, white where to paint, number n for prompt number"
+            f" n; or `{RANDOM_MASKS}` for random boxes"
+        ),
+    )
+    command.add_argument(
         "--denoising",
         type=float,
         default=0.6,
@@ -137,7 +161,9 @@ def _run(arguments: Namespace, settings_for: SettingsFor) -> int:
         return _print_power(arguments)
     folder = evaluate_report.out_folder(arguments)
     line = ProgressLine()
-    if arguments.webui:
+    if arguments.webui and arguments.diffusers:
+        raise InvalidInput("Name either --webui or --diffusers.")
+    if arguments.webui or arguments.diffusers:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 _make(arguments, settings_for, folder, line)
@@ -163,14 +189,42 @@ def _make(
     arguments: Namespace, settings_for: SettingsFor, folder: PictureFolder, line: ProgressLine
 ) -> None:
     run = _evaluation_run(arguments, line)
-    webui = WebUi(arguments.webui)
+    maker = _maker(arguments)
+    try:
+        with _planning(run.arms, arguments, settings_for) as ask:
+            writer = TextWriter(ask, run.seeds, run.debias, dict(run.plan_settings), maker.loras())
+            make_pictures(run, folder, writer, maker, line)
+    finally:
+        maker.close()
+
+
+def _maker(arguments: Namespace) -> PictureMaker:
+    if arguments.diffusers is None:
+        return _webui(arguments.webui)
+    model = DiffusersModel(
+        arguments.diffusers, arguments.diffusers_config, arguments.diffusers_device
+    )
+    maker = DiffusersMaker(model, [Path(folder) for folder in arguments.lora_dir])
+    maker.check()
+    return maker
+
+
+def _webui(url: str) -> WebUi:
+    """The WebUI; the login is from the environment, or is asked for in a terminal."""
+    webui = WebUi(url, login=os.environ.get(LOGIN_VARIABLE, ""))
     try:
         webui.check()
-        with _planning(run.arms, arguments, settings_for) as ask:
-            writer = TextWriter(ask, run.seeds, run.debias, dict(run.plan_settings), webui.loras())
-            make_pictures(run, folder, writer, webui, line)
-    finally:
+    except StylusError as error:
         webui.close()
+        if not isinstance(error, LoginNeeded) or not sys.stdin.isatty():
+            raise
+        webui = WebUi(url, login=getpass.getpass(f"{webui.where} name:password (not shown): "))
+        try:
+            webui.check()
+        except StylusError:
+            webui.close()
+            raise
+    return webui
 
 
 @contextlib.contextmanager
@@ -217,7 +271,13 @@ def _evaluation_run(arguments: Namespace, line: ProgressLine) -> EvaluationRun:
         {"settings": settings, "lora_dirs": absolute_paths(arguments.lora_dir)},
         arguments.start_from,
         _scales(arguments.cfg),
+        arguments.diffusers,
+        _masks(arguments.masks),
     )
+
+
+def _masks(text: str | None) -> str | None:
+    return text if text in (None, RANDOM_MASKS) else str(Path(text).absolute())
 
 
 def _scales(text: str) -> tuple[float, ...]:

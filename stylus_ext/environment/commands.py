@@ -191,7 +191,8 @@ def _dispatch(word: str, rest: list[str]) -> int:
         is_help = not {"-h", "--help"}.isdisjoint(rest)
         environment = current_environment(groups=() if is_help else groups_of(word))
         launch.ensure(environment, sys.stderr)
-        uses_gpu = word in TRAINING_COMMANDS and not is_help
+        by_diffusers = word == "evaluate" and any(each.startswith("--diffusers") for each in rest)
+        uses_gpu = (word in TRAINING_COMMANDS or by_diffusers) and not is_help
         return launch.run_cli(environment, [word, *rest], gpu=uses_gpu)
     own = {"doctor": doctor.run, "remove": run_remove, "test": run_tests, "lint": run_lint}
     if word in own:

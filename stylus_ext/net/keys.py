@@ -5,6 +5,7 @@ A key comes from the environment or from a file of the data folder that only its
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import logging
@@ -152,6 +153,7 @@ class Key:
 
     origin: str
     secret: str = field(repr=False)
+    scheme: str = "Bearer"
 
     def __post_init__(self) -> None:
         if (
@@ -195,6 +197,14 @@ def key_for(folder: Path, url: str, name: KeyName) -> Key | None:
         )
         return None
     return key
+
+
+def login_key(url: str, login: str) -> Key:
+    """The key for a server that asks for a name and a password; `login` is name:password."""
+    login = login.strip()
+    if not all(login.partition(":")):
+        raise InvalidInput("A login has the form name:password.")
+    return Key(origin_of(url), base64.b64encode(login.encode()).decode(), "Basic")
 
 
 def save_key(folder: Path, name: KeyName, key: Key) -> Path:

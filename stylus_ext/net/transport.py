@@ -96,7 +96,7 @@ def authorize(request: httpx.Request, key: Key | None) -> None:
     """Set the Authorization header for the key's own origin, and remove it for any other."""
     request.headers.pop("Authorization", None)
     if key is not None and origin_of(str(request.url)) == key.origin:
-        request.headers["Authorization"] = f"Bearer {key.secret}"
+        request.headers["Authorization"] = f"{key.scheme} {key.secret}"
 
 
 class KeyAuth(httpx.Auth):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,67 +16,15 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.environment.layout import ROOT
 from stylus_ext.evaluation.train_styleinject import TrainingRequest, train
 from tests.evaluation.test_training_data import add_picture
+from tests.tiny_models import diffusion_pipeline
 
 pytest.importorskip("diffusers", reason="it is in the environment for training only")
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of diffusers
 
 
-def make_pipeline(folder: Path, seed: int) -> Path:
-    """A pipeline of SD 1 with few channels and a tokenizer of single letters."""
-    import torch
-    from diffusers import (
-        AutoencoderKL,
-        DDIMScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-    from transformers.models.clip.tokenization_clip import bytes_to_unicode
-
-    torch.manual_seed(seed)
-    letters = list(bytes_to_unicode().values())
-    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps({word: n for n, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    end = len(words) - 1
-    text = CLIPTextConfig(  # type: ignore[no-untyped-call]
-        vocab_size=len(words),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=4,
-        bos_token_id=end - 1,
-        eos_token_id=end,
-        pad_token_id=end,
-    )
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL(block_out_channels=(8,), norm_num_groups=4),
-        text_encoder=CLIPTextModel(text),
-        tokenizer=CLIPTokenizer(  # type: ignore[no-untyped-call]
-            str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77
-        ),
-        unet=UNet2DConditionModel(
-            block_out_channels=(16,),
-            layers_per_block=1,
-            norm_num_groups=8,
-            down_block_types=("CrossAttnDownBlock2D",),
-            up_block_types=("CrossAttnUpBlock2D",),
-            cross_attention_dim=32,
-            attention_head_dim=4,
-        ),
-        scheduler=DDIMScheduler(clip_sample=False),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(folder / "model")
-    return folder / "model"
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pipeline(tmp_path_factory.mktemp("base") / "a", 1)
+    return diffusion_pipeline(tmp_path_factory.mktemp("base") / "a", 1)
 
 
 def request(base: Path, folder: Path, **fields: Any) -> TrainingRequest:
@@ -105,7 +52,7 @@ def test_an_adapter_and_its_lora_are_written_with_samples(base: Path, tmp_path: 
 
 
 def test_a_lora_of_equal_size_and_a_distilled_adapter(base: Path, tmp_path: Path) -> None:
-    teacher = make_pipeline(tmp_path / "b", 2)
+    teacher = diffusion_pipeline(tmp_path / "b", 2)
     ours = train(request(base, tmp_path / "x", distil=teacher), lambda *_: None)
     lora = train(request(base, tmp_path / "y", method="lora"), lambda *_: None)
     assert ours["parameters"] <= lora["parameters"]

@@ -1,9 +1,12 @@
-"""Prompt sets: a file with one prompt per line, or the prompts of the user's own pictures."""
+"""Prompt sets: a file of prompts or captions, or the prompts of the user's own pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from stylus_ext.catalogue.sources.pictures.learn import recent_pictures
@@ -11,6 +14,7 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 
 MOST_PROMPTS = 100_000
+_COLUMN = "Prompt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +26,39 @@ class EvaluationPrompt:
 
 
 def prompts_of_file(file: Path) -> list[EvaluationPrompt]:
-    """The lines of a file, each prompt once; empty lines and lines with `#` are skipped."""
+    """The prompts of a file, each once: one per line without `#`, captions of COCO (JSON, one per
+    image), or a table with a column `Prompt` (TSV), such as PartiPrompts.
+    """
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
+        text = file.read_text("utf-8-sig")
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{file} is not UTF-8 text. Save it as UTF-8.") from error
-    texts = (line.strip() for line in lines)
-    found = dict.fromkeys(text for text in texts if text and not text.startswith("#"))
-    return _checked([EvaluationPrompt(text) for text in found], file)
+    if text.lstrip().startswith("{"):
+        texts: Iterable[str] = _captions(text, file)
+    elif _COLUMN in text.partition("\n")[0].rstrip("\r").split("\t"):
+        rows = csv.DictReader(StringIO(text), delimiter="\t")
+        texts = (str(row[_COLUMN] or "") for row in rows)
+    else:
+        texts = (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    found = dict.fromkeys(" ".join(each.split()) for each in texts)
+    return _checked([EvaluationPrompt(each) for each in found if each], file)
+
+
+def _captions(text: str, file: Path) -> list[str]:
+    """The caption with the lowest id of each image, in the order of the images' ids."""
+    try:
+        annotations = json.loads(text)["annotations"]
+        captions = [
+            (int(each["image_id"]), int(each["id"]), each["caption"]) for each in annotations
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InvalidInput(f"{file} has no captions of COCO.") from error
+    first: dict[int, str] = {}
+    for image, _, caption in sorted(captions):
+        first.setdefault(image, str(caption))
+    return list(first.values())
 
 
 def prompts_of_pictures(

@@ -4,16 +4,16 @@ each prompt and seed, so that no arm is always first.
 
 from __future__ import annotations
 
-import base64
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.evaluation.pictures.arms import TextWriter
+from stylus_ext.evaluation.pictures.maker import PictureMaker
 from stylus_ext.evaluation.pictures.manifest import (
     DEFAULT_CFG,
     ArmPicture,
@@ -23,15 +23,10 @@ from stylus_ext.evaluation.pictures.manifest import (
     sha256,
 )
 from stylus_ext.evaluation.pictures.prompts import EvaluationPrompt
-from stylus_ext.evaluation.pictures.webui import ReceivedPicture
+from stylus_ext.evaluation.pictures.starts import Starts, read_starts
 
-_START_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-
-
-class PictureMaker(Protocol):
-    """Makes one picture from the fields of a request."""
-
-    def generate(self, fields: Mapping[str, Any]) -> ReceivedPicture: ...
+SIDE = 512
+"""Width and height of a picture where nothing is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,8 @@ class EvaluationRun:
     pictures at each CFG scale of `cfg`.
 
     With `starts`, prompt number n starts from picture number n of that folder, in the order of
-    their names.
+    their names; `masks` is a folder of masks in the same order, or `RANDOM_MASKS`. `model` is that
+    of diffusers; None with a WebUI.
     """
 
     arms: tuple[str, ...]
@@ -51,6 +47,8 @@ class EvaluationRun:
     plan_settings: Mapping[str, Any] = field(default_factory=dict)
     starts: Path | None = None
     cfg: tuple[float, ...] = (DEFAULT_CFG,)
+    model: Path | None = None
+    masks: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """What has to be the same to resume."""
@@ -61,8 +59,10 @@ class EvaluationRun:
             "debias": self.debias,
             "fields": dict(self.fields),
             "cfg": list(self.cfg),
+            "model": None if self.model is None else str(self.model.absolute()),
             "plan_settings": dict(self.plan_settings),
             "starts": None if self.starts is None else str(self.starts.absolute()),
+            "masks": self.masks,
         }
 
     def places(self) -> Iterator[Place]:
@@ -84,15 +84,14 @@ def make_pictures(
     progress: Progress,
 ) -> list[ArmPicture]:
     """Make what is missing in the folder, and return all pictures."""
-    starts = [] if run.starts is None else start_pictures(run.starts)
+    starts = read_starts(run.starts, run.masks, folder.folder)
     folder.open(run.settings())
     plans = folder.plans()
     made = {each.place: each for each in folder.pictures()}
     places = list(run.places())
-    for done, place in enumerate(places):
+    missing = [place for place in places if place not in made]
+    for done, place in enumerate(missing, len(places) - len(missing)):
         progress.report("Making pictures", done, len(places))
-        if place in made:
-            continue
         arm, prompt, _, _ = place
         texts = plans.get((arm, prompt))
         if texts is None:
@@ -108,7 +107,7 @@ def _make(
     folder: PictureFolder,
     texts: ArmTexts,
     place: Place,
-    how: tuple[Sequence[Path], PictureMaker],
+    how: tuple[Starts, PictureMaker],
 ) -> ArmPicture:
     arm, prompt, number, cfg = place
     starts, maker = how
@@ -119,10 +118,8 @@ def _make(
         "prompt": texts.texts[number],
         "negative_prompt": texts.negatives[number],
         "seed": seed,
+        **starts.fields(prompt, (run.fields.get("width", SIDE), run.fields.get("height", SIDE))),
     }
-    if starts:
-        start = starts[prompt % len(starts)].read_bytes()
-        fields["init_images"] = [base64.b64encode(start).decode()]
     received = maker.generate(fields)
     if received.seed not in (-1, seed):
         raise InvalidInput(
@@ -148,13 +145,3 @@ def _make(
     )
     folder.add_picture(made)
     return made
-
-
-def start_pictures(folder: Path) -> list[Path]:
-    """The pictures that img2img starts from."""
-    if not folder.is_dir():
-        raise InvalidInput(f"There is no folder {folder}.")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _START_SUFFIXES)
-    if not found:
-        raise InvalidInput(f"There are no pictures in {folder}.")
-    return found

@@ -7,14 +7,15 @@ import binascii
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import PurePath
 from typing import Any
 
 from stylus_ext.core.errors import InvalidInput, StylusError, Unavailable
+from stylus_ext.evaluation.pictures.maker import ReceivedPicture
 from stylus_ext.evaluation.pictures.memory import WebUiMemory
-from stylus_ext.net import Http, HttpRefusal, TimeLimits, origin_of, safe_url
+from stylus_ext.net import Http, HttpRefusal, TimeLimits, login_key, origin_of, safe_url
 
 _STYLUS = "Stylus"
 _API = "/sdapi/v1"
@@ -25,17 +26,12 @@ _WITHOUT_API = 404
 _FAILED = 500
 _LOCKED = (401, 403)
 
+LOGIN_VARIABLE = "STYLUS_WEBUI_LOGIN"
+"""Environment variable of the login."""
 
-@dataclass(frozen=True, slots=True)
-class ReceivedPicture:
-    """A PNG picture with what the WebUI states about it."""
 
-    data: bytes
-    seconds: float
-    seed: int
-    checkpoint: str
-    infotext: str
-    memory_mb: float | None = None
+class LoginNeeded(InvalidInput):
+    """The WebUI asks for a name and a password, or for others."""
 
 
 class NoPicture(Unavailable):
@@ -45,14 +41,17 @@ class NoPicture(Unavailable):
 class WebUi:
     """`generate` makes one picture. Stylus in that WebUI is switched off for it."""
 
-    def __init__(self, url: str, tries: int = 3) -> None:
+    def __init__(self, url: str, tries: int = 3, login: str = "") -> None:
+        """`login` is name:password for a WebUI that was started with --api-auth."""
+        key = login_key(url, login) if login else None
         self._url = url.rstrip("/")
         self.where = safe_url(origin_of(self._url))
         limits = TimeLimits(
             stall_s=_LONGEST_S, total_s=_LONGEST_S, tries=tries, largest_json=_LARGEST
         )
-        self._http = Http(limits=limits)
-        self._memory_http = Http(limits=TimeLimits(stall_s=_MEMORY_S, total_s=_MEMORY_S, tries=1))
+        self._http = Http(key=key, limits=limits)
+        soon = TimeLimits(stall_s=_MEMORY_S, total_s=_MEMORY_S, tries=1)
+        self._memory_http = Http(key=key, limits=soon)
         self._memory = WebUiMemory(
             lambda: self._memory_http.json(f"{self._url}{_API}/memory", body=None)
         )
@@ -133,7 +132,9 @@ class WebUi:
                 " --webui."
             )
         if refusal.status in _LOCKED:
-            return InvalidInput(f"{self.where} asks for a password. Start it without --api-auth.")
+            return LoginNeeded(
+                f"{self.where} asks for a login. Set {LOGIN_VARIABLE} to its name:password."
+            )
         problem = NoPicture if refusal.status == _FAILED else Unavailable
         return problem(
             f"{refusal} The WebUI could not make the picture; see its log, then run this again."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import time
@@ -25,7 +26,8 @@ from stylus_ext.evaluation.pictures.prompts import (
 )
 from stylus_ext.evaluation.pictures.report import complete_set
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
-from stylus_ext.evaluation.pictures.webui import WebUi
+from stylus_ext.evaluation.pictures.starts import random_box
+from stylus_ext.evaluation.pictures.webui import LoginNeeded, WebUi
 from tests.catalogue.sources.pictures.making import write_png
 from tests.evaluation.pictures.webui_double import Refused, WebUiDouble, double, draw, running, url
 from tests.fakes import Watch
@@ -315,6 +317,46 @@ def test_pictures_to_start_from_go_to_img2img(
     assert used["a red"] != used["a blu"]
 
 
+def test_masks_go_with_their_pictures(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    for name, count in (("starts", 2), ("masks", 2)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            (tmp_path / name / f"{number}.png").write_bytes(draw(name, number))
+    masks = str(tmp_path / "masks")
+    run = replace(RUN, starts=tmp_path / "starts", masks=masks)
+    assert len(make(tmp_path / "out", url, planner, run)) == 12
+    used = {request["prompt"][:5]: request["mask"] for request in double.requests}
+    for start, number in (("a red", 0), ("a blu", 1)):
+        assert base64.b64decode(used[start]) == draw("masks", number)
+    with pytest.raises(InvalidInput):
+        make(tmp_path / "other", url, planner, replace(RUN, masks=masks))
+    with pytest.raises(InvalidInput):
+        make(tmp_path / "out", url, planner, replace(run, masks=None))
+
+
+def test_random_masks_are_boxes_that_every_arm_shares(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    from PIL import Image
+
+    (tmp_path / "starts").mkdir()
+    (tmp_path / "starts" / "0.png").write_bytes(draw("start", 0))
+    run = replace(RUN, starts=tmp_path / "starts", masks="random", fields={"width": 64})
+    made = make(tmp_path / "out", url, planner, run)
+    assert len(made) == 12
+    masks = {(request["prompt"][:5], request["mask"]) for request in double.requests}
+    assert len(masks) == len({mask for _, mask in masks}) == 2
+    for number, file in enumerate(sorted((tmp_path / "out" / "masks").iterdir())):
+        with Image.open(file) as mask:
+            assert mask.size == (64, 512)
+            white = mask.point(lambda value: value and 1)
+            left, top, right, bottom = white.getbbox() or (0, 0, 0, 0)
+            assert sum(white.tobytes()) == (right - left) * (bottom - top) > 0
+        assert random_box(number, (64, 512)) == file.read_bytes()
+
+
 def saved(prompt: str, *texts: str) -> dict[str, Any]:
     note = Note("x", "x")
     plan: Plan = unchanged_plan(prompt, "", 1, len(texts), note, Outcome.DONE)
@@ -359,6 +401,27 @@ def test_a_file_of_prompts(tmp_path: Path) -> None:
         prompts_of_file(file)
 
 
+def test_captions_of_coco_are_one_per_image(tmp_path: Path) -> None:
+    lines = [(9, 3, "A dog runs.\n"), (4, 8, "A cat."), (4, 5, " A  grey cat. "), (9, 7, "A dog.")]
+    annotations = [{"image_id": image, "id": id, "caption": text} for image, id, text in lines]
+    file = tmp_path / "captions_val2014.json"
+    file.write_text(json.dumps({"info": {}, "images": [], "annotations": annotations}))
+    expected = [EvaluationPrompt("A grey cat."), EvaluationPrompt("A dog runs.")]
+    assert prompts_of_file(file) == expected
+    for wrong in ("{}", "{", '{"annotations": [1]}', '{"annotations": {}}'):
+        file.write_text(wrong)
+        with pytest.raises(InvalidInput):
+            prompts_of_file(file)
+
+
+def test_a_table_with_prompts(tmp_path: Path) -> None:
+    file = tmp_path / "PartiPrompts.tsv"
+    rows = ["Prompt\tCategory\tNote", "a bench\tx\ty", '"the word ""START"""\tx\ty', "a bench\t\t"]
+    file.write_text("\r\n".join(rows))
+    expected = [EvaluationPrompt("a bench"), EvaluationPrompt('the word "START"')]
+    assert prompts_of_file(file) == expected
+
+
 def test_prompts_of_past_pictures(tmp_path: Path) -> None:
     for number in range(3):
         text = f"a fox {number}, <lora:ink:0.5>\nNegative prompt: bad\nSteps: 5, Seed: 1, Size: 1x1"
@@ -369,3 +432,24 @@ def test_prompts_of_past_pictures(tmp_path: Path) -> None:
     assert {each.negative for each in prompts_of_pictures(tmp_path, 9, "", Watch())} == {""}
     with pytest.raises(InvalidInput):
         prompts_of_pictures(tmp_path / "none", 2, None, Watch())
+
+
+def test_a_webui_with_a_password_gets_its_login(
+    tmp_path: Path, url: str, double: WebUiDouble, planner: Planner
+) -> None:
+    double.login = "me:secret:1"
+    for login in ("", "me:other"):
+        webui = WebUi(url, tries=1, login=login)
+        with pytest.raises(LoginNeeded):
+            webui.check()
+        webui.close()
+    webui = WebUi(url, tries=1, login=double.login)
+    webui.check()
+    writer = TextWriter(planner, RUN.seeds)
+    assert len(make_pictures(RUN, PictureFolder(tmp_path / "out"), writer, webui, Watch())) == 12
+    webui.close()
+    for file in (tmp_path / "out").rglob("*.json*"):
+        assert "secret" not in file.read_text("utf-8")
+    for wrong in ("me", ":x", "me:"):
+        with pytest.raises(InvalidInput):
+            WebUi(url, login=wrong)

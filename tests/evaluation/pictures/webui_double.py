@@ -23,7 +23,9 @@ SIZE = 48
 
 
 class WebUiDouble:
-    """`before` is called with each request for a picture; it may raise `Refused`."""
+    """`before` is called with each request for a picture; it may raise `Refused`. `login` is the
+    name:password that it asks for, if any.
+    """
 
     def __init__(self, **options: Any) -> None:
         self.requests: list[dict[str, Any]] = []
@@ -37,7 +39,12 @@ class WebUiDouble:
         }
         self.before: Callable[[int], None] = lambda _: None
         self.draw = draw
+        self.login = ""
         self._guard = threading.Lock()
+
+    def check_login(self, header: str | None) -> None:
+        if self.login and header != f"Basic {base64.b64encode(self.login.encode()).decode()}":
+            raise Refused(401)
 
     def answer(self, path: str, body: Any) -> Any:
         name = path.removeprefix("/sdapi/v1/")
@@ -97,6 +104,7 @@ def running(double: WebUiDouble) -> Iterator[str]:
         def _answer(self, body: Any) -> None:
             status, answer = 200, {}
             try:
+                double.check_login(self.headers["Authorization"])
                 answer = double.answer(self.path, body)
             except Refused as refused:
                 status = refused.status
