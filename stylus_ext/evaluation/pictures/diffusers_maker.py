@@ -20,8 +20,8 @@ from stylus_ext.core.fetching import MB
 from stylus_ext.core.weight_formats import DORA, LORA
 from stylus_ext.evaluation.pictures.diffusers_prompt import LoraTag, lora_tags, plain_text
 from stylus_ext.evaluation.pictures.diffusers_samplers import set_sampler
-from stylus_ext.evaluation.pictures.features import missing_packages
 from stylus_ext.evaluation.pictures.maker import ReceivedPicture
+from stylus_ext.evaluation.pictures.metrics import missing_packages
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -13,7 +13,8 @@ from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.ports import Progress
 from stylus_ext.core.probing import ProbePlace, ProbeSettings
 from stylus_ext.engine.probes import ProbePictures
-from stylus_ext.evaluation.pictures.webui import NoPicture, ReceivedPicture
+from stylus_ext.evaluation.pictures.maker import ReceivedPicture
+from stylus_ext.evaluation.pictures.webui import NoPicture
 from stylus_ext.evaluation.probes.pictures import FeatureSpace, measure_lora, shown_place
 
 Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]

@@ -151,7 +151,8 @@ def test_img2img_and_inpainting(maker: DiffusersMaker) -> None:
     changed = pixels(maker, **start)
     assert changed not in (base, pixels(maker, **{**start, "init_images": [coloured(255)]}))
     painted = [pixels(maker, **start, mask=coloured(level, "L")) for level in (0, 255)]
-    assert len({base, changed, *painted}) == 4
+    assert len({base, changed, painted[0]}) == 3
+    assert painted[1] == changed  # all of it is painted anew
     inked = pixels(maker, **start, mask=coloured(255, "L"), prompt="a red fox <lora:ink:1>")
     assert inked != painted[1]
     assert pixels(maker) == base
