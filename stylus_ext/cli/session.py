@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,7 +37,6 @@ _POLL_S = 0.2
 _PLAN_S = 600.0
 _MOST_MISSES = 2
 _SHORTEST_CHECK_S = 1.0
-_CHECK_EVERY_S, _LONGEST_SILENCE_S = 10.0, 30.0
 _SOON_S = 2.0
 _MINUTES_FROM_S = 100.0
 _IN_BYTES = ("Fetching ", "Hashing ")
@@ -138,19 +135,7 @@ class EngineSession:
             raise Unavailable(str(gone)) from gone
 
     def _answer(self, name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """Wait for the answer for as long as the engine proves that it is alive."""
-        asked: Future[dict[str, Any]] = Future()
-
-        def ask() -> None:
-            try:
-                asked.set_result(self._link.call("POST", f"/v1/{name}", payload, timeout_s=_PLAN_S))
-            except Exception as error:  # noqa: BLE001  # it is raised below
-                asked.set_exception(error)
-
-        threading.Thread(target=ask, name="stylus-answer", daemon=True).start()
-        while not wait([asked], _CHECK_EVERY_S).done:
-            self._link.check(_LONGEST_SILENCE_S)
-        return asked.result()
+        return self._link.call_while_alive(f"/v1/{name}", payload, _PLAN_S)
 
     def _follow(self, job: dict[str, Any]) -> dict[str, Any]:
         try:

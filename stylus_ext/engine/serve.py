@@ -143,7 +143,7 @@ def serve(
 
     Port 0 takes a free one, an empty token a random one. `ready` is called once it answers.
     """
-    token = _checked_token(token) or secrets.token_urlsafe(32)
+    token = checked_token(token) or secrets.token_urlsafe(32)
     with listening(port) as listener:
         address = EngineAddress(f"http://{LOOPBACK}:{listener.getsockname()[1]}", token)
         stylus = open_stylus(folder, settings)
@@ -184,7 +184,8 @@ def _ended_by_signals(server: Any) -> Iterator[None]:
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:
     import uvicorn
 
-    from stylus_ext.engine.server import HttpApi, ImpatientProtocol
+    from stylus_ext.engine.access import ImpatientProtocol
+    from stylus_ext.engine.server import HttpApi
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -243,7 +244,7 @@ def _prepare(stylus: Stylus, progress: Progress) -> dict[str, Any]:
     return {}
 
 
-def _checked_token(token: str) -> str:
+def checked_token(token: str) -> str:
     usable = token.isascii() and token.isprintable() and " " not in token
     if token and not (usable and len(token) >= _SHORTEST_TOKEN):
         raise InvalidInput(

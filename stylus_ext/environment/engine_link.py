@@ -10,8 +10,10 @@ import json
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from stylus_ext.core.errors import EngineGone, EngineRefusal, SetupProblem, Styl
 from stylus_ext.environment import engine_address
 
 PROOF_PATH = "/v1/proof"
+CHECK_EVERY_S, LONGEST_SILENCE_S = 10.0, 30.0
 _LARGEST_ANSWER = 64 * 1024 * 1024
 _LARGEST_PROOF = 4096
 
@@ -68,6 +71,21 @@ class EngineLink:
             answer = connection.getresponse()
             text = answer.read(_LARGEST_ANSWER + 1)
         return self._read(answer.status, text)
+
+    def call_while_alive(self, path: str, payload: object, timeout_s: float) -> dict[str, Any]:
+        """Post a request, and wait only while the engine proves now and then that it is alive."""
+        asked: Future[dict[str, Any]] = Future()
+
+        def ask() -> None:
+            try:
+                asked.set_result(self.call("POST", path, payload, timeout_s))
+            except Exception as error:  # noqa: BLE001  # it is raised below
+                asked.set_exception(error)
+
+        threading.Thread(target=ask, name="stylus-answer", daemon=True).start()
+        while not wait([asked], CHECK_EVERY_S).done:
+            self.check(LONGEST_SILENCE_S)
+        return asked.result()
 
     def check(self, timeout_s: float) -> None:
         """Raise EngineGone unless the engine answers on loopback, and is the one with the token."""

@@ -18,12 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from stylus_ext.cli import session
 from stylus_ext.cli.session import EngineSession, ProgressLine
 from stylus_ext.core.errors import InvalidInput, Unavailable
 from stylus_ext.core.settings import Settings, with_values
 from stylus_ext.engine.serve import LOG_FILE, EngineAddress, serve
-from stylus_ext.environment import engine_address
+from stylus_ext.environment import engine_address, engine_link
 from stylus_ext.environment.engine_link import stop
 from stylus_ext.environment.files import hold
 from tests.embedding_server import EmbeddingServer
@@ -261,8 +260,8 @@ def test_commands_that_start_with_the_engine_wait_for_it(folder: Path) -> None:
 def test_a_stopped_engine_is_waited_for_as_long_as_one_says(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "_CHECK_EVERY_S", 0.2)
-    monkeypatch.setattr(session, "_LONGEST_SILENCE_S", 0.5)
+    monkeypatch.setattr(engine_link, "CHECK_EVERY_S", 0.2)
+    monkeypatch.setattr(engine_link, "LONGEST_SILENCE_S", 0.5)
     with engine_process(folder) as process:
         link = wait_for_engine(folder, process)
         process.send_signal(signal.SIGSTOP)

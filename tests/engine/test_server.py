@@ -20,9 +20,9 @@ from stylus_ext.core.composition import Candidates, Composition
 from stylus_ext.core.errors import EngineGone, EngineRefusal
 from stylus_ext.core.plan import from_json, to_json
 from stylus_ext.core.ports import Query
-from stylus_ext.engine import server, stylus
+from stylus_ext.engine import access, stylus
+from stylus_ext.engine.access import LARGEST_BODY
 from stylus_ext.engine.operations.table import OPERATIONS
-from stylus_ext.engine.server import LARGEST_BODY
 from stylus_ext.environment.engine_link import EngineLink, proof_of
 from stylus_ext.selection.compose.baselines import PolicyComposer
 from tests.embedding_server import EmbeddingServer
@@ -516,8 +516,8 @@ GOOD = HEAD + "Content-Length: 2\r\n\r\n{}"
 def test_a_request_that_does_not_come_whole_is_given_up(
     engine: EngineLink, monkeypatch: pytest.MonkeyPatch, sent: str, answered: bytes
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_S", 0.2)
-    monkeypatch.setattr(server, "BODY_S", 0.2)
+    monkeypatch.setattr(access, "HEAD_S", 0.2)
+    monkeypatch.setattr(access, "BODY_S", 0.2)
     parts = urlsplit(engine.url)
     with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=30) as connection:
         connection.sendall(sent.encode())
@@ -531,7 +531,7 @@ def test_a_request_that_does_not_come_whole_is_given_up(
 def test_a_client_that_does_not_read_its_answer_is_given_up(
     engine: EngineLink, monkeypatch: pytest.MonkeyPatch, following: str
 ) -> None:
-    monkeypatch.setattr(server, "READING_S", 0.2)
+    monkeypatch.setattr(access, "READING_S", 0.2)
     size = 16 * 1024 * 1024
     monkeypatch.setattr(
         "stylus_ext.engine.operations.catalogue.search", lambda *_: {"large": "x" * size}
@@ -561,8 +561,8 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(
 def test_a_client_that_reads_slowly_gets_its_whole_answer(
     engine: EngineLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "READING_S", 0.1)
-    monkeypatch.setattr(server, "READ_AT_LEAST", 1)
+    monkeypatch.setattr(access, "READING_S", 0.1)
+    monkeypatch.setattr(access, "READ_AT_LEAST", 1)
     size = 4 * 1024 * 1024
     monkeypatch.setattr(
         "stylus_ext.engine.operations.catalogue.search", lambda *_: {"large": "x" * size}

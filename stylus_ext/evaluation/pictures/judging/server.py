@@ -22,7 +22,7 @@ from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stylus_ext.core.errors import InvalidInput
-from stylus_ext.engine.server import ImpatientProtocol, JsonAnswer, is_local_host
+from stylus_ext.engine.access import ImpatientProtocol, JsonAnswer, is_local_host
 from stylus_ext.evaluation.pictures.judging.pairs import PicturePair, png_of_same_size
 from stylus_ext.evaluation.pictures.judging.trials import Judge, checked_name
 from stylus_ext.evaluation.pictures.judging.verdicts import VerdictFile
