@@ -22,7 +22,7 @@ import pytest
 from stylus_ext.environment.commands import ENGINE_COMMANDS, OWN_COMMANDS
 from stylus_ext.environment.doctor import facts, text
 from stylus_ext.environment.engine_address import process_lives
-from stylus_ext.environment.layout import ROOT, Home
+from stylus_ext.environment.layout import OPTIONAL_GROUPS, ROOT, Home
 from stylus_ext.environment.run_in_env import main_command
 from tests.environment.wheels import BuildFolder, clean_variables, copy_of_extension
 
@@ -299,7 +299,7 @@ def test_an_optional_group_is_built_on_first_use_shown_kept_and_removed(
         assert "evaluation-" not in report["PYTHONPATH"]
         environment = facts(extension.home.folder, extension.locks)
         group = next(one for one in environment["groups"] if one["name"] == "evaluation")
-        assert group["commands"] == ["train", "evaluate"]
+        assert group["commands"] == list(OPTIONAL_GROUPS["evaluation"])
         assert group["name"] in text(environment)
         return bool(group["built"])
 

@@ -39,7 +39,9 @@ MAY_IMPORT: Mapping[str, set[str]] = {
         "environment",
         *GROUND,
     },
+    "mcp_server": {"engine", "llm", "environment", *GROUND},
     "cli": {
+        "mcp_server",
         "evaluation",
         "engine",
         "selection",

@@ -128,6 +128,20 @@ def settings_of(
     return values
 
 
+def words_of(arguments: argparse.Namespace, sections: Iterable[str]) -> list[str]:
+    """Return these settings as words of a command line, for a child process."""
+    words: list[str] = []
+    for option in options():
+        value = getattr(arguments, option.name, None)
+        if option.section not in sections or value is None:
+            continue
+        if isinstance(value, bool):
+            words.append(flag(option) if value else f"--no-{flag(option)[2:]}")
+        else:
+            words.append(f"{flag(option)}={value}")
+    return words
+
+
 def flag(option: Option) -> str:
     return "--" + option.name.replace("_", "-")
 

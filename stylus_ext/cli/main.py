@@ -14,7 +14,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stylus_ext.cli import bench, catalogue, downloads, evaluate, operations, probe, serve, train
+from stylus_ext.cli import (
+    bench,
+    catalogue,
+    downloads,
+    evaluate,
+    mcp,
+    operations,
+    probe,
+    serve,
+    train,
+)
 from stylus_ext.cli.flags import Help, add_settings, parse_duration, settings_of
 from stylus_ext.cli.session import session
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, reason_of
@@ -140,6 +150,7 @@ def command_parser() -> ArgumentParser:
     evaluate.add(commands, _add_common, settings_for)
     probe.add(commands, _add_common, settings_for)
     serve.add(commands, _add_common, settings_for)
+    mcp.add(commands, _add_common)
     return parser
 
 

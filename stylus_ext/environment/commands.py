@@ -120,6 +120,7 @@ ENGINE_COMMANDS = {
     "evaluate": "make pictures with and without Stylus, and compare them",
     "probe": "measure what your LoRAs do to pictures of a checkpoint, by a running WebUI",
     "serve": "run the engine alone, for one or many WebUIs",
+    "mcp": "let chat programs plan prompts and search LoRAs (Model Context Protocol)",
 }
 TRAINING_COMMANDS = frozenset({"train"})
 """Those that use the GPU unless STYLUS_DEVICE is cpu."""
@@ -130,8 +131,8 @@ OWN_COMMANDS = {
     ),
     "remove": "stop the engine, delete the private environment, list what stays",
     "test": (
-        "run the tests (--all: the long ones too; --with evaluation: with those packages; other"
-        " arguments go to pytest)"
+        "run the tests (--all: the long ones too; --with evaluation or mcp: with those packages;"
+        " others go to pytest)"
     ),
     "lint": "run ruff and mypy, and prettier, eslint and tsc over javascript/",
 }

@@ -16,7 +16,7 @@ from stylus_ext.environment.machine import Torch
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = "stylus-manifest.json"
 BUILD_LOCK = "build"
-OPTIONAL_GROUPS = {"evaluation": ("train", "evaluate", "probe")}
+OPTIONAL_GROUPS = {"evaluation": ("train", "evaluate", "probe"), "mcp": ("mcp",)}
 """Groups of packages that only some commands need, each with those commands.
 
 A group has a lock file of its own. Its folder lies behind the engine's packages, whose versions it
