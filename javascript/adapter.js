@@ -14,6 +14,7 @@ window.stylus.files.push({
     "own_marks",
     "triggers",
     "use_history",
+    "probes",
     "similar",
     "adapter_types",
   ],
@@ -195,6 +196,8 @@ window.stylus.files.push({
         hidden: true,
       });
 
+      const measure = stylus.measureButton(entry, line, (now) => redraw(now, "measuredNow"));
+
       async function close() {
         await own.saved();
         place.hidden = true;
@@ -310,6 +313,7 @@ window.stylus.files.push({
         stylus.drawTriggers(entry.triggers),
         own.nodes,
         stylus.drawUses(entry.uses),
+        stylus.drawProbe(entry.probe),
         stylus.drawSimilar(entry.key, async (key) => {
           await own.saved();
           events.open(key);
@@ -327,6 +331,7 @@ window.stylus.files.push({
           button(text("forgetEdits"), () => restore(null, "forgotten"), { id: "stylus_forget" }),
           download,
           describe,
+          measure,
         ),
         line,
         facts(entry),

@@ -64,6 +64,8 @@ interface Entry extends PictureCard, TypedCard {
   kind: string;
   state: AdapterState;
   favourite?: boolean;
+  /** What a probe found wrong. */
+  trouble?: Probe["trouble"];
   size?: number | null;
 }
 
@@ -79,7 +81,18 @@ interface Edits {
   tags: string[] | null;
 }
 
+interface Probe {
+  strength: number;
+  consistency: number;
+  breaks_at: number | null;
+  weight: number | null;
+  trouble: "" | "broken" | "failed" | "no_effect";
+  checkpoint: string;
+  made: string;
+}
+
 interface EntryDetails extends Entry {
+  probe?: Probe | null;
   text: string;
   triggers: string[];
   weight: number | null;

@@ -15,6 +15,7 @@ window.stylus.files.push({
     "first_steps",
     "gallery",
     "chips",
+    "probes",
     "own_marks",
     "multi_select",
     "picture_consent",
@@ -59,7 +60,16 @@ window.stylus.files.push({
     /** The engine counts no further while it searches. */
     const MOST_COUNTED = 5000;
     const TYPING_PAUSE_MS = 60;
-    const CHANGES_LORAS = ["index", "learn", "identify", "sync", "fetch", "discard", "import"];
+    const CHANGES_LORAS = [
+      "index",
+      "learn",
+      "identify",
+      "sync",
+      "fetch",
+      "discard",
+      "import",
+      "probe",
+    ];
 
     /** @param {HTMLElement} place */
     function draw(place) {
@@ -316,6 +326,7 @@ window.stylus.files.push({
           { class: "stylus-badges" },
           entry.state !== "auto" && badge(text(`state_${entry.state}`), entry.state),
           entry.nsfw && badge(text("nsfw"), "nsfw"),
+          entry.trouble && badge(stylus.troubleMark(entry.trouble), "trouble"),
           !entry.stem && badge(stylus.formatSize(entry.size) || text("notOnDisk"), "away"),
         ),
         el(

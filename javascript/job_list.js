@@ -20,6 +20,8 @@ window.stylus.files.push({
       job_fetch: "Download",
       job_discard: "Clean up",
       job_rehearse: "Dry run",
+      job_probe: "Measure",
+      job_measure: "Compare pictures",
       job_import: "Import",
       noJobs: "No jobs yet.",
       waiting: "waits",

@@ -33,6 +33,9 @@ window.stylus.files.push({
       resultDiscardedOne: "1 file deleted",
       resultCompared: "{number} prompts compared",
       resultComparedOne: "1 prompt compared",
+      resultMeasured: "{number} LoRAs measured",
+      resultMeasuredOne: "1 LoRA measured",
+      resultTroubles: "{number} broken or without effect",
       resultNothing: "Nothing changed",
       estimated: "about",
       spent: "spent",
@@ -95,6 +98,10 @@ window.stylus.files.push({
       ],
       discard: ({ dry_run, discarded }) => [
         [dry_run ? "resultWouldDiscard" : "resultDiscarded", size(discarded)],
+      ],
+      probe: ({ measured, troubles }) => [
+        ["resultMeasured", size(measured)],
+        ["resultTroubles", size(troubles)],
       ],
       rehearse: ({ rows }) => [["resultCompared", size(rows)]],
       import: ({ written }) => [["resultSaved", size(written)]],

@@ -34,6 +34,9 @@ window.stylus.files.push({
       wouldCaption: "{number} LoRAs would be described. Pictures to look at: {pictures}.",
       wouldCaptionOne: "1 LoRA would be described. Pictures to look at: {pictures}.",
       wouldCaptionNone: "There is nothing to describe.",
+      probe: "Measure",
+      probeHint:
+        "Makes 36 small pictures with each LoRA that was not measured, while the WebUI is idle, and compares them. Nothing leaves this machine.",
       budget: "Dollars at most",
       onlyHere: "only what is on disk",
       estimate: "Estimate the cost",
@@ -234,6 +237,7 @@ window.stylus.files.push({
           offer("identify", () => start("identify", {})),
           offerSync(),
           offerCaptions(),
+          offer("probe", () => start("probe", {})),
           refine,
         ),
         line,

@@ -134,6 +134,15 @@ interface Stylus {
   // use_history.js
   drawUses(uses: UseHistory | undefined): Child[];
 
+  // probes.js
+  drawProbe(probe: Probe | null | undefined): Child[];
+  troubleMark(trouble: string | undefined): string;
+  measureButton(
+    entry: EntryDetails,
+    line: HTMLElement,
+    changed: (entry: EntryDetails) => void,
+  ): HTMLButtonElement;
+
   // similar.js
   drawSimilar(key: string, open: (key: string) => void): HTMLElement;
 

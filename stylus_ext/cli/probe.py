@@ -25,7 +25,7 @@ from stylus_ext.evaluation.probes.run import Ask, Prober, ProbeReport
 
 SettingsFor = Callable[[Path, Namespace], Settings]
 
-_STEPS, _CFG = 12, 6.0
+_STEPS, _CFG, _SAMPLER = 12, 6.0, "Euler"
 _MULTIPLE = 8
 _TROUBLES = {
     BROKEN: "breaks every picture: its file may be damaged",
@@ -74,7 +74,9 @@ def add(
     command.add_argument("--size", type=int, metavar="PIXELS", help="side of the pictures")
     add_number(command, "--steps", "steps of the pictures", _STEPS)
     add_number(command, "--cfg", "CFG scale", _CFG)
-    command.add_argument("--sampler", default="", metavar="NAME", help="sampler of the WebUI")
+    command.add_argument(
+        "--sampler", default=_SAMPLER, metavar="NAME", help=f"sampler (default: {_SAMPLER})"
+    )
     add_common(command)
     command.set_defaults(run=lambda arguments: _run(arguments, settings_for))
 

@@ -46,7 +46,7 @@ class ProbeSettings:
     height: int
     steps: int = 12
     cfg: float = 6.0
-    sampler: str = ""
+    sampler: str = "Euler"
     weights: tuple[float, ...] = WEIGHTS
     prompts: tuple[str, ...] = PROMPTS
     seeds: tuple[int, ...] = SEEDS
@@ -79,7 +79,7 @@ class ProbeSettings:
     def request(self, place: ProbePlace, stem: str) -> dict[str, Any]:
         """The fields of a text-to-image request for one picture."""
         weight, prompt = self.weights[place.weight], self.prompts[place.prompt]
-        fields = {
+        return {
             "prompt": f"{prompt} <lora:{stem}:{weight:g}>" if weight else prompt,
             "negative_prompt": "",
             "seed": self.seeds[place.seed],
@@ -87,5 +87,5 @@ class ProbeSettings:
             "width": self.width,
             "height": self.height,
             "cfg_scale": self.cfg,
+            "sampler_name": self.sampler,
         }
-        return {**fields, "sampler_name": self.sampler} if self.sampler else fields

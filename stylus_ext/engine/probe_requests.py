@@ -27,7 +27,7 @@ class ProbeSettingsInput(InputPart):
     height: Whole = Field(ge=16, le=4096)
     steps: Whole = Field(ge=1, le=1000)
     cfg: float = Field(ge=0.0, le=100.0)
-    sampler: Name = ""
+    sampler: Name
     weights: list[Weight] = Field(min_length=2, max_length=20)
     prompts: list[Annotated[str, Longest(1000)]] = Field(min_length=2, max_length=20)
     seeds: list[Seed] = Field(min_length=1, max_length=20)

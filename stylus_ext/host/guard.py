@@ -151,6 +151,7 @@ JOBS: Mapping[str, RequestKind] = {
     "refine": RequestKind.SPEND,
     "discard": RequestKind.CHANGE,
     "caption": RequestKind.DOWNLOAD,
+    "probe": RequestKind.CHANGE,
 }
 """What long work asks for, whether the tab or a program starts it."""
 _NAMED = {

@@ -26,7 +26,10 @@ from tests.fakes import make_entry
 
 SETTINGS = ProbeSettings("tiny", 48, 48, 2, weights=(0.0, 0.5, 1.0))
 FIELDS = {
-    **{name: getattr(SETTINGS, name) for name in ("checkpoint", "width", "height", "steps", "cfg")},
+    **{
+        name: getattr(SETTINGS, name)
+        for name in ("checkpoint", "width", "height", "steps", "cfg", "sampler")
+    },
     "weights": list(SETTINGS.weights),
     "prompts": list(SETTINGS.prompts),
     "seeds": list(SETTINGS.seeds),

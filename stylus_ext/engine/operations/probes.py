@@ -29,7 +29,9 @@ from stylus_ext.engine.probes import ProbePictures, ProbePreviews, file_id
 _MOST = 100_000
 
 
-def probes(catalogue: Catalogue, request: ProbesInput) -> dict[str, Any]:
+def probes(
+    catalogue: Catalogue, measuring: MeasuringProcess, request: ProbesInput
+) -> dict[str, Any]:
     """LoRAs on disk that this checkpoint's family can use, with what is known of them."""
     if request.keys is None:
         keep = Filter(on_disk=True, type=LORA)
@@ -41,6 +43,7 @@ def probes(catalogue: Catalogue, request: ProbesInput) -> dict[str, Any]:
     return {
         "entries": [_row(entry, request.settings) for entry in fitting],
         "left_out": len(entries) - len(fitting),
+        "why_not": measuring.why_not(),
     }
 
 

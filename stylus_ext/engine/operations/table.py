@@ -157,7 +157,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "first_steps": Operation(FirstStepsInput, lambda s, r, _: first_steps(s, r.skip)),
     "status": Operation(StatusInput, lambda s, r, _: status.status(s, OPERATIONS, r)),
     "inventory": Operation(InventoryInput, lambda s, r, _: plan.inventory(s.catalogue, r)),
-    "probes": Operation(ProbesInput, lambda s, r, _: probes.probes(s.catalogue, r)),
+    "probes": Operation(ProbesInput, lambda s, r, _: probes.probes(s.catalogue, s.measuring, r)),
     "probe_pictures": Operation(
         ProbePicturesInput, lambda s, r, _: probes.probe_pictures(s.catalogue, r)
     ),

@@ -14,7 +14,7 @@ from stylus_ext.host.guard import JOBS, Guard, RequestKind, kind_of_job
 from stylus_ext.host.idle_work import idle_work
 from stylus_ext.host.permissions import NOT_SEEN, SHARED
 from stylus_ext.host.planner import current_planner
-from stylus_ext.host.web import captions
+from stylus_ext.host.web import captions, probes
 from stylus_ext.host.web.responses import (
     Action,
     ActionRequest,
@@ -47,6 +47,8 @@ def _start(request: ActionRequest) -> Payload:
     name, arguments = _name(request.payload), _arguments(request.payload)
     if name == captions.NAME:
         return captions.start(request)
+    if name == probes.NAME:
+        return probes.start(request, arguments)
     if request.process.remote and name in _NEEDS_FOLDERS:
         raise InvalidInput(_NEEDS_FOLDERS[name])
     payload = {
