@@ -114,7 +114,7 @@ def test_the_readme_has_the_most_used_commands() -> None:
     }
 
 
-GROUPS_OF_COMMANDS = ("catalogue", "import", "bench", "train")
+GROUPS_OF_COMMANDS = ("catalogue", "import", "bench", "train", "evaluate")
 
 
 def test_flags_exist(capsys: pytest.CaptureFixture[str]) -> None:

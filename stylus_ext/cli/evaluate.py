@@ -21,6 +21,7 @@ from stylus_ext.cli.flags import (
     add_folders,
     add_number,
     add_settings,
+    name_choices,
     settings_of,
 )
 from stylus_ext.cli.session import ProgressLine, session
@@ -72,9 +73,10 @@ def add(
             " compares them.\n--debias adds its text in every arm. Run it again to resume."
         ),
     )
-    others = command.add_subparsers(title="with the pictures of a run", metavar="COMMAND")
+    others = command.add_subparsers(title="with the pictures of a run")
     evaluate_judge.add(others, settings_for)
     evaluate_report.add(others)
+    name_choices(others)
     evaluate_report.add_report_flags(command)
     _add_run_flags(command)
     _add_picture_flags(command)
