@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ from stylus_ext.cli.flags import (
     settings_of,
 )
 from stylus_ext.cli.session import ProgressLine, session
-from stylus_ext.core.errors import InvalidInput, StylusError
+from stylus_ext.core.counted import counted
+from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.arms import ARMS, AskPlan, TextWriter, needs_engine, parse_arms
@@ -37,6 +38,7 @@ from stylus_ext.evaluation.pictures.prompts import (
     prompts_of_file,
     prompts_of_pictures,
 )
+from stylus_ext.evaluation.pictures.refiners import REFINER_ARMS, refiner_catalogue
 from stylus_ext.evaluation.pictures.run import EvaluationRun, make_pictures
 from stylus_ext.evaluation.pictures.starts import RANDOM_MASKS
 from stylus_ext.evaluation.pictures.statistics import sample_size
@@ -193,9 +195,19 @@ def _make(
     run = _evaluation_run(arguments, line)
     maker = _maker(arguments)
     try:
-        with _planning(run.arms, arguments, settings_for) as ask:
-            writer = TextWriter(ask, run.seeds, run.debias, dict(run.plan_settings), maker.loras())
+        if any(arm in REFINER_ARMS for arm in run.arms):
+            folder.open(run.settings())  # their catalogues lie in it
+        with _planning(run.arms, arguments, settings_for) as (ask, asks):
+            payload = dict(run.plan_settings)
+            writer = TextWriter(ask, run.seeds, run.debias, payload, maker.loras(), asks)
             make_pictures(run, folder, writer, maker, line)
+    except KeyboardInterrupt:
+        line.clear()
+        made = len(folder.pictures()) if folder.settings else 0
+        raise Cancelled(
+            f"Stopped. {counted(made, 'picture')} of this run are kept in {arguments.out}; the same"
+            " command makes the others."
+        ) from None
     finally:
         maker.close()
 
@@ -231,17 +243,29 @@ def _webui(url: str) -> WebUi:
 
 @contextlib.contextmanager
 def _planning(
-    arms: Iterable[str], arguments: Namespace, settings_for: SettingsFor
-) -> Iterator[AskPlan]:
-    """The engine's operation `plan`, if an arm needs it."""
-    if not any(map(needs_engine, arms)):
-        yield _no_plan
-        return
+    arms: Sequence[str], arguments: Namespace, settings_for: SettingsFor
+) -> Iterator[tuple[AskPlan, dict[str, AskPlan]]]:
+    """The engine's operation `plan` if an arm needs it, and that of each refiner's catalogue."""
     folder = data_folder(arguments.data_dir)
     settings = settings_for(folder, arguments)
-    with session(folder, settings, "Stylus evaluate", arguments.wait) as here:
-        here.call("plan", _FIRST_PLAN)
-        yield lambda payload: here.call("plan", payload)
+    asks: dict[str, AskPlan] = {}
+    with contextlib.ExitStack() as stack:
+        for arm in arms:
+            if arm in REFINER_ARMS:
+                loras = absolute_paths(arguments.lora_dir)
+                line = ProgressLine()
+                own = refiner_catalogue(arm, arguments.out, folder, settings, loras, line)
+                asks[arm] = _ask(own, settings, arguments, stack)
+        others = [arm for arm in arms if needs_engine(arm) and arm not in asks]
+        yield (_ask(folder, settings, arguments, stack) if others else _no_plan), asks
+
+
+def _ask(
+    folder: Path, settings: Settings, arguments: Namespace, stack: contextlib.ExitStack
+) -> AskPlan:
+    here = stack.enter_context(session(folder, settings, "Stylus evaluate", arguments.wait))
+    here.call("plan", _FIRST_PLAN)
+    return lambda payload: here.call("plan", payload)
 
 
 def _no_plan(payload: Mapping[str, Any]) -> Mapping[str, Any]:

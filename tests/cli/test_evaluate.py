@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stylus_ext.catalogue.store.sqlite import SqliteStore
 from tests.catalogue.sources.pictures.making import write_png
 from tests.engine_process import Cli
 from tests.evaluation.pictures.test_report import better_in_one, write_run
@@ -131,3 +132,29 @@ def test_a_report_alone_takes_its_flags_before_or_after_its_name(
     assert stylus("evaluate", "report", "--out", str(tmp_path)).code == 1
     with pytest.raises(SystemExit):
         stylus("evaluate", "report", "--out", str(out), "--webui", "http://127.0.0.1:1")
+
+
+def test_refiners_are_arms_over_catalogues_beside_the_run(
+    stylus: Cli, url: str, double: WebUiDouble, prompts: str, loras: Path, tmp_path: Path
+) -> None:
+    double.answers["loras"] = [{"name": "corgi", "path": "/corgi.safetensors"}]
+    out = tmp_path / "out"
+    words = ["evaluate", "--webui", url, "--prompts", prompts, "--out", str(out), "--count", "1"]
+    words += ["--lora-dir", str(loras), "--arms", "refiner-rules,refiner-none", "--json"]
+    ran = stylus(*words)
+    assert ran.code == 0, ran.err
+    assert any("<lora:corgi:" in request["prompt"] for request in double.requests)
+    texts = {}
+    for folder in (out / "catalogues").iterdir():
+        store = SqliteStore(folder)
+        entries = [each.entry for each in store.changes(0) if each.entry is not None]
+        store.close()
+        assert {each.card.name for each in entries} == {"corgi", "graffiti"}
+        texts[folder.name] = {each.description.text for each in entries}
+    assert texts["none"] == {""}
+    assert all("Draws" in text for text in texts["rules"])
+    assert stylus(*words).code == 0
+    assert len(double.requests) == 2
+    missing = ["--arms", "refiner-rules,refiner-llm", "--out", str(tmp_path / "other")]
+    assert stylus(*words, *missing).code == 1
+    assert len(double.requests) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from stylus_ext.core.errors import InvalidInput, Unavailable, reason_of
 from stylus_ext.core.plan import Outcome, Plan, from_json
 from stylus_ext.evaluation.pictures.manifest import ArmTexts
 from stylus_ext.evaluation.pictures.prompts import EvaluationPrompt
+from stylus_ext.evaluation.pictures.refiners import REFINER_ARMS
 
 BASE, LLM, SAVED = "base", "stylus-llm", "plan:"
 _SELECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -21,6 +22,7 @@ _SELECTIONS: Mapping[str, Mapping[str, str]] = {
     "rerank": {"policy": "rerank", "composer": "rules"},
     "retriever-only": {"policy": "cosine"},
     "random": {"policy": "random"},
+    **{arm: {"policy": "hybrid", "composer": "rules"} for arm in REFINER_ARMS},
 }
 ARMS = (BASE, *_SELECTIONS)
 """The arms by name; `plan:FILE` is an arm too."""
@@ -57,6 +59,7 @@ class TextWriter:
     """Writes the texts of each arm. `debias` is added after the prompt in every arm alike.
 
     `payload` has the settings and folders of the plans; `loras` limits them to the WebUI's files.
+    `asks` are the arms that plan over a catalogue of their own.
     """
 
     ask: AskPlan
@@ -64,6 +67,7 @@ class TextWriter:
     debias: str = ""
     payload: Mapping[str, Any] | None = None
     loras: Sequence[str] | None = None
+    asks: Mapping[str, AskPlan] = field(default_factory=dict)
 
     def write(self, arm: str, number: int, prompt: EvaluationPrompt) -> ArmTexts:
         count = len(self.seeds)
@@ -81,7 +85,7 @@ class TextWriter:
         """A plan by what the arm is named after, not by what stands in for it."""
         question = self._question(arm, prompt)
         for _ in range(_TRIES):
-            plan = from_json(self.ask(question)["plan"])
+            plan = from_json(self.asks.get(arm, self.ask)(question)["plan"])
             replaced = [note.text for note in plan.notes if note.code in _REPLACED]
             if not replaced:
                 return plan
