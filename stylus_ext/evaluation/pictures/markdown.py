@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from stylus_ext.evaluation.pictures import paper
@@ -34,6 +34,8 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"## CFG {scale['cfg']:g}\n"
         yield from _paper_table(report, scale)
         yield from _diversity(scale)
+        if any("refiner" in arm for arm in report["arms"]) and scale["cfg"] == paper.TABLE_CFG:
+            yield from _refiners()
         for metric in scale["metrics"]:
             yield f"### {metric['name']}\n"
             yield f"{_text(about(metric))}\n"
@@ -43,6 +45,7 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(judging.HEADINGS, judging.preference_rows(facts))
         yield from (f"- {_text(sentence)}" for sentence in judging.remarks(facts))
         yield ""
+    yield from _beside_the_paper(report["judging"])
     if missing := left_out(report):
         yield "## Not measured\n"
         yield from (f"- {_text(name)}: {_text(reason)}" for name, reason in missing.items())
@@ -51,7 +54,6 @@ def _parts(report: Mapping[str, Any]) -> Iterator[str]:
 def _paper_table(report: Mapping[str, Any], scale: Mapping[str, Any]) -> Iterator[str]:
     found = {each["name"]: each for each in scale["metrics"]}
     distance = FID if FID in found else EFFICIENTNET_FRECHET
-    cost = found.get("planning-seconds")
     headings = ("Arm", "CLIP", "Paper", distance if distance != FID else "FID", "Paper's FID")
 
     def row(arm: str) -> Iterator[str]:
@@ -61,7 +63,7 @@ def _paper_table(report: Mapping[str, Any], scale: Mapping[str, Any]) -> Iterato
             yield _value(found.get(name), arm)
             yield _NONE if of_paper is None else f"{of_paper[place]:.2f}"
         yield _value(found.get("seconds"), arm)
-        yield _value(cost, arm)
+        yield _value(found.get("planning-seconds"), arm)
 
     more = ("Seconds a picture", "Planning seconds")
     yield from _table((*headings, *more), (tuple(row(arm)) for arm in report["arms"]))
@@ -97,6 +99,41 @@ def _diversity(scale: Mapping[str, Any]) -> Iterator[str]:
             of_paper = f"{paper.DFID_HIGHER:.0f}%" if stated else _NONE
             lines.append((metric["name"], arm, f"{share}{_mark(against)}", of_paper))
     yield from _table(("Diversity", "Arm", "Prompts with a higher value", "Paper"), lines)
+
+
+def _refiners() -> Iterator[str]:
+    lines = ((name, f"{clip:.2f}", f"{fid:.2f}") for name, (clip, fid) in paper.REFINERS.items())
+    yield from _table(("Paper's refiner", "CLIP", "FID"), lines)
+
+
+def _beside_the_paper(judged: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The verdicts of people and models, with the paper's."""
+    lines = []
+    for each in judged:
+        for arm, against in each["against_reference"].items():
+            is_stylus = paper.PAPER_ARMS.get(arm) == paper.STYLUS
+            lines.append(
+                (
+                    each["name"],
+                    each["criterion"],
+                    arm,
+                    f"{against['preference']['mean']:.1%}{_mark(against)}",
+                    f"{against['wins']}/{against['ties']}/{against['losses']}",
+                    _paper_verdict(each) if is_stylus else _NONE,
+                )
+            )
+    if lines:
+        yield "## Preference beside the paper's\n"
+        headings = ("Judge", "Criterion", "Arm", "Preferred", "Win/tie/lose", "Paper")
+        yield from _table(headings, lines)
+
+
+def _paper_verdict(judged: Mapping[str, Any]) -> str:
+    if judged["source"] == judging.PEOPLE:
+        shares = paper.HUMAN_PREFERENCE.values()
+        return f"{min(shares):.1f}% to {max(shares):.1f}% preferred"
+    found = paper.VLM_JUDGE.get(judged["criterion"])
+    return _NONE if found is None else f"{'/'.join(map(str, found))} %"
 
 
 def _table(

@@ -206,6 +206,18 @@ def test_the_markdown_has_the_papers_figures_beside_those_of_the_same_arm_and_sc
     ]
 
 
+def test_the_markdown_has_verdicts_beside_those_of_the_paper(tmp_path: Path) -> None:
+    metrics = Metrics([ColourMetric()])
+    report = make_report(write_run(tmp_path / "1", same_in_both), metrics, Watch())
+    counts = {"wins": 3, "ties": 2, "losses": 1, "higher": 2, "lower": 1, "p": 0.01}
+    share = {"mean": 0.7, "low": 0.6, "high": 0.8}
+    against = {"stylus": {**counts, "preference": share, "differs": True}}
+    judged = {"source": "vlm", "name": "m", "criterion": "quality", "against_reference": against}
+    report["judging"] = [{**judged, "judges": [], "agreement": None, "ranking": []}]
+    line = next(line for line in markdown(report).splitlines() if line.startswith("| m "))
+    assert line.split(" | ")[3:] == ["70.0%*", "3/2/1", "29/52/19 % |"]
+
+
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_the_largest_gains_and_losses_are_found(better: str) -> None:
     values = {"base": dict.fromkeys("0123", 1.0), "x": {"0": 5.0, "1": 0.5, "2": 1.0, "3": 2.0}}
