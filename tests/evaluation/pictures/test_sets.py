@@ -26,11 +26,11 @@ from stylus_ext.evaluation.pictures.report import make_report
 from stylus_ext.evaluation.pictures.set_statistics import compare_arms, corrected, value_of_arm
 from stylus_ext.evaluation.pictures.statistics import ALPHA
 from stylus_ext.evaluation.pictures.tables import left_out
+from tests.evaluation.pictures.test_metrics import torchmetrics
 from tests.evaluation.pictures.test_report import better_in_one, found_by, same_in_both, write_run
 from tests.evaluation.pictures.webui_double import COLOURS, draw
 from tests.fakes import Watch
 
-WITH_LIBRARY = "torchmetrics is in the environment for measuring pictures only"
 WITH_WEIGHTS = "the weights are in the environment for measuring pictures only"
 DISTANCES: Mapping[str, Distance] = {"frechet": Frechet(), "kid": KID, "cmmd": CMMD}
 
@@ -80,7 +80,7 @@ def test_the_gaussian_kernel_distance_is_that_of_its_definition() -> None:
 
 @pytest.mark.filterwarnings("ignore:Metric `Kernel:UserWarning")  # of its memory
 def test_fid_and_kid_are_those_of_torchmetrics() -> None:
-    library = pytest.importorskip("torchmetrics.image", reason=WITH_LIBRARY)
+    library = torchmetrics("image")
     import torch
 
     class Given(torch.nn.Module):  # type: ignore[misc]
