@@ -26,6 +26,8 @@ HEAD_S, BODY_S = 10.0, 60.0
 READING_S, READ_AT_LEAST = 60.0, 64 * 1024
 """A client that reads fewer bytes of a waiting answer than this in this time is given up."""
 LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+OPEN_PATHS = frozenset({"/health", "/ready"})
+"""Answered without a token; they say nothing but whether the engine works."""
 _LONGEST_MESSAGE = 2000
 _SHORTEST_NONCE, _LONGEST_NONCE = 32, 256
 
@@ -76,7 +78,9 @@ class AccessGate:
             if scope["path"] == PROOF_PATH:
                 await _proof(scope, self.token)(scope, receive, send)
                 return
-            admit_token(headers, self.token, "engine.json contains it")
+            is_open = scope["method"] == "GET" and scope["path"] in OPEN_PATHS
+            if not is_open:
+                admit_token(headers, self.token, "engine.json contains it")
             if scope["method"] == "POST":
                 self.used()
                 receive = limited_body(headers, receive)

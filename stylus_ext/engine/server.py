@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import threading
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -15,14 +17,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from stylus_ext import __version__
 from stylus_ext.catalogue.on_disk import UnknownInventory
 from stylus_ext.core.errors import Cancelled, InvalidInput, StylusError, Unavailable
+from stylus_ext.core.ports import Filter
 from stylus_ext.engine.access import AccessGate, JsonAnswer, RequestRefused, error_answer
-from stylus_ext.engine.jobs import Jobs
+from stylus_ext.engine.jobs import FINISHED, Jobs
+from stylus_ext.engine.metrics import CONTENT_TYPE, RequestMetrics
 from stylus_ext.engine.operations.table import OPERATIONS, Operation
 from stylus_ext.engine.stylus import Stylus
 
@@ -74,6 +78,7 @@ class HttpApi:
     jobs: Jobs
     stop: Callable[[], None]
     stopping: threading.Event = field(default_factory=threading.Event)
+    metrics: RequestMetrics = field(default_factory=RequestMetrics)
 
     def report(self, step: str, done: int, total: int | None = None) -> None:  # noqa: ARG002
         """The progress of short operations; ends them when the engine stops."""
@@ -98,11 +103,12 @@ class HttpApi:
         for name, operation in OPERATIONS.items():
             self._add_operation(app, name, operation)
         self._add_jobs(app)
+        self._add_state(app)
         return AccessGate(app, token, used)
 
     def _add_operation(self, app: FastAPI, name: str, operation: Operation) -> None:
         async def perform(request: Any) -> JsonAnswer:
-            return JsonAnswer(await self._perform(name, operation, request))
+            return JsonAnswer(await self._measured(name, operation, request))
 
         async def start_job(request: Any) -> JsonAnswer:
             job = self.jobs.start(
@@ -128,6 +134,21 @@ class HttpApi:
         job = f"{name} as a job"
         app.post(f"/v1/jobs/{name}", operation_id=f"job_{name}", summary=job)(start_job)
 
+    async def _measured(self, name: str, operation: Operation, request: Any) -> dict[str, Any]:
+        began, outcome = time.perf_counter(), "cancelled"
+        try:
+            answer = await self._perform(name, operation, request)
+            outcome = "done"
+        except RequestRefused as refusal:
+            outcome = refusal.code
+            raise
+        except StylusError as error:
+            outcome = _status_of(error)[1]
+            raise
+        finally:
+            self.metrics.answered(name, outcome, time.perf_counter() - began)
+        return answer
+
     async def _perform(self, name: str, operation: Operation, request: Any) -> dict[str, Any]:
         work = asyncio.to_thread(operation.run, self.stylus, request, self)
         deadline_s = getattr(request, "deadline_s", None)
@@ -148,6 +169,26 @@ class HttpApi:
                 "unexpected",
                 f"{name} failed unexpectedly ({type(error).__name__}). See the engine's log.",
             ) from error
+
+    def _add_state(self, app: FastAPI) -> None:
+        @app.get("/health")
+        async def health() -> JsonAnswer:
+            return JsonAnswer({"ok": True})
+
+        @app.get("/ready")
+        async def ready() -> JsonAnswer:
+            is_ready = not self.stopping.is_set() and all(
+                job.state in FINISHED for job in self.jobs.all() if job.name == "prepare"
+            )
+            return JsonAnswer({"ready": is_ready}, 200 if is_ready else 503)
+
+        @app.get("/metrics")
+        async def metrics() -> Response:
+            store = self.stylus.catalogue.store
+            found = await asyncio.to_thread(store.search, "", Filter(), limit=1)
+            jobs = Counter(str(job.state) for job in self.jobs.all())
+            text = self.metrics.text(found.total, jobs)
+            return PlainTextResponse(text, headers={"Content-Type": CONTENT_TYPE})
 
     def _add_jobs(self, app: FastAPI) -> None:
         @app.get("/v1/status")
@@ -183,6 +224,10 @@ class HttpApi:
             return JsonAnswer({"stopping": True})
 
 
+def _status_of(error: Exception) -> tuple[int, str]:
+    return next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+
+
 async def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestRefused):
         return error.answer()
@@ -193,5 +238,5 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         return error_answer(404, "not_found", f"The engine has nothing at {method} {path}.")
     if isinstance(error, RequestValidationError):  # such as null; models raise InvalidInput
         return error_answer(400, "invalid", "A request is a JSON object.")
-    status, code = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+    status, code = _status_of(error)
     return error_answer(status, code, str(error))
