@@ -26,7 +26,7 @@ window.stylus.files.push({
       refineHint: "Sends cards to the chat server of the settings and saves its descriptions.",
       caption: "Describe from pictures",
       captionHint:
-        "The WebUI's own {interrogators} look at the pictures of LoRAs whose cards say no more than a name, while the WebUI is idle. No picture leaves this machine.",
+        "Lets the WebUI's own {interrogators} look at the pictures of LoRAs whose cards say no more than a name, while the WebUI is idle. No picture leaves this machine.",
       captionDownload: "The WebUI downloads {interrogator} first: about {mb} MB from {site}{also}.",
       captionAlso: ", and {what}",
       and: " and ",
