@@ -17,6 +17,9 @@ from stylus_ext.cli.session import ProgressLine
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.core.settings import POLICIES
 
+_REFINERS = ("rules", "none")
+"""Those that need no more than a card; `evaluate` has arms for the others."""
+
 
 def _selection_flags(parser: argparse.ArgumentParser) -> None:
     query_flags(parser)
@@ -27,6 +30,12 @@ def _selection_flags(parser: argparse.ArgumentParser) -> None:
         choices=POLICIES,
         default="hybrid",
         help="how candidates are found (default: hybrid)",
+    )
+    parser.add_argument(
+        "--refiner",
+        choices=_REFINERS,
+        default="rules",
+        help="who describes the cards; none leaves their names alone (default: rules)",
     )
 
 
@@ -40,8 +49,8 @@ def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Report:
         arguments.queries,
         arguments.out,
         line,
-        policy=arguments.policy,
-        picks=arguments.picks,
+        selection.SelectionWay(arguments.policy, arguments.refiner),
+        arguments.picks,
     )
     return report, selection.lines(report)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from stylus_ext.catalogue.refine.by_refiner import RefinerName, described_by
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.composition import Candidate, Pick
 from stylus_ext.core.errors import InvalidInput, reason_of
@@ -246,18 +247,29 @@ _HEADINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class SelectionWay:
+    """How candidates are found, and who describes the cards."""
+
+    policy: str = "hybrid"
+    refiner: RefinerName = "rules"
+
+
+DEFAULT_WAY = SelectionWay()
+
+
 def run_selection(
     catalogue: Path,
     queries: Sequence[Path],
     out: Path,
     progress: Progress,
-    policy: str = "hybrid",
+    way: SelectionWay = DEFAULT_WAY,
     picks: Path | None = None,
 ) -> dict[str, Any]:
     """Write the ranking, and the picks by name; return the table and the separations."""
     queries_read = read_queries(queries)
-    with opened(values={"selection": {"policy": policy}}) as stylus:
-        fill(stylus, cards(catalogue), progress)
+    with opened(values={"selection": {"policy": way.policy}}) as stylus:
+        fill(stylus, cards(catalogue), progress, way.refiner)
         found = list(_runs(stylus, queries_read, progress))
     runs = [run for run, _ in found]
     write_ranking(runs, out)
@@ -265,7 +277,7 @@ def run_selection(
         prompts = {str(query["id"]): query["prompt"] for query in queries_read}
         rows = (pick_row(run.query, prompts[run.query], picked) for run, picked in found)
         write_lines(picks, rows)
-    return report_of(policy, queries_read, runs)
+    return report_of(way.policy, queries_read, runs)
 
 
 def report_of(
@@ -321,12 +333,21 @@ def pick_row(query_id: str, prompt: str, picks: Iterable[Pick]) -> dict[str, Any
     return {"id": query_id, "prompt": prompt, "picks": list(rows)}
 
 
-def fill(stylus: Stylus, every: Iterable[AdapterCard], progress: Progress) -> None:
+def fill(
+    stylus: Stylus,
+    every: Iterable[AdapterCard],
+    progress: Progress,
+    refiner: RefinerName = "rules",
+) -> None:
     left, done = iter(every), 0
     while batch := list(islice(left, _BATCH)):
         stylus.catalogue.refresh.take([Sighting(card=card) for card in batch])
         done += len(batch)
         progress.report("reading the catalogue", done)
+    if refiner != "rules":
+        store = stylus.catalogue.store
+        entries = [each.entry for each in store.changes(0) if each.entry is not None]
+        store.write(described_by(refiner, entry) for entry in entries)
     stylus.catalogue.embed(progress)
 
 

@@ -9,6 +9,9 @@ import pytest
 
 from stylus_ext.catalogue.store.sqlite import SqliteStore
 from tests.catalogue.sources.pictures.making import write_png
+from tests.chat_service.answers import completion
+from tests.chat_service.composing import answers, sensible
+from tests.chat_service.server import Sent, serving
 from tests.engine_process import Cli
 from tests.evaluation.pictures.test_report import better_in_one, write_run
 from tests.evaluation.pictures.webui_double import WebUiDouble, double, url
@@ -158,3 +161,24 @@ def test_refiners_are_arms_over_catalogues_beside_the_run(
     missing = ["--arms", "refiner-rules,refiner-llm", "--out", str(tmp_path / "other")]
     assert stylus(*words, *missing).code == 1
     assert len(double.requests) == 2
+
+
+def test_a_language_model_plans_the_arm_that_is_named_after_it(
+    stylus: Cli, url: str, double: WebUiDouble, prompts: str, loras: Path, tmp_path: Path
+) -> None:
+    double.answers["loras"] = [
+        {"name": name, "path": f"/{name}.safetensors"} for name in ("corgi", "graffiti")
+    ]
+    words = ["evaluate", "--webui", url, "--prompts", prompts, "--lora-dir", str(loras)]
+    words += ["--arms", "base,stylus-llm", "--count", "1", "--chat-model", "small"]
+    with serving(answers(sensible)) as chat:
+        ran = stylus(*words, "--out", str(tmp_path / "out"), "--chat-url", chat.url, "--json")
+        assert ran.code == 0, ran.err
+        assert chat.seen
+    texts = sorted(request["prompt"] for request in double.requests)
+    assert texts[0] == PROMPT
+    assert "<lora:graffiti:" in texts[1]
+    assert "<lora:corgi:" in texts[1]
+    with serving(lambda _: Sent(completion("nonsense"))) as chat:
+        ran = stylus(*words, "--out", str(tmp_path / "other"), "--chat-url", chat.url)
+    assert ran.code == 1

@@ -86,6 +86,12 @@ def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
         "stylus-choice": 1.0,
     }
     assert report["auc"] == {"lexical+composer-none / stylus-choice": 1.0}
+    way = selection.SelectionWay(refiner="none")
+    unrefined = selection.run_selection(catalogue, [queries], out, Watch(), way)
+    assert unrefined["queries"] == report["queries"]
+    assert [json.loads(line)["score"] for line in out.read_text("utf-8").splitlines()] != [
+        run["score"] for run in runs
+    ]
     table = list(selection.lines(report))
     assert len(table) == 5
     assert "R@150" in table[0]
