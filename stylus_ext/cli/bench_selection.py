@@ -35,13 +35,19 @@ def _selection_flags(parser: argparse.ArgumentParser) -> None:
         "--refiner",
         choices=_REFINERS,
         default="rules",
-        help="who describes the cards; none leaves their names alone (default: rules)",
+        help="what describes the cards; none leaves their names alone (default: rules)",
+    )
+    file_flag(
+        parser,
+        "--descriptions",
+        "descriptions by another refiner, one JSON object with id and text per line",
+        required=False,
     )
 
 
 def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Report:
     check_files([arguments.catalogue, *arguments.queries], arguments.out)
-    check_files([], arguments.picks)
+    check_files([arguments.descriptions] if arguments.descriptions else [], arguments.picks)
     from stylus_ext.evaluation import selection
 
     report = selection.run_selection(
@@ -49,7 +55,7 @@ def _selection(arguments: argparse.Namespace, line: ProgressLine) -> Report:
         arguments.queries,
         arguments.out,
         line,
-        selection.SelectionWay(arguments.policy, arguments.refiner),
+        selection.SelectionWay(arguments.policy, arguments.refiner, arguments.descriptions),
         arguments.picks,
     )
     return report, selection.lines(report)

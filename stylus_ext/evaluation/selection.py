@@ -14,6 +14,7 @@ import numpy as np
 from stylus_ext.catalogue.refine.by_refiner import RefinerName, described_by
 from stylus_ext.core.card import AdapterCard, AdapterKey, Example
 from stylus_ext.core.composition import Candidate, Pick
+from stylus_ext.core.entry import Entry
 from stylus_ext.core.errors import InvalidInput, reason_of
 from stylus_ext.core.ports import Progress, Query, Sighting
 from stylus_ext.core.prompt.parse import parse_prompt
@@ -249,10 +250,27 @@ _HEADINGS = {
 
 @dataclass(frozen=True, slots=True)
 class SelectionWay:
-    """How candidates are found, and who describes the cards."""
+    """How candidates are found, and what describes the cards.
+
+    `descriptions` is a file with texts by another refiner; the other cards are left to `refiner`.
+    """
 
     policy: str = "hybrid"
     refiner: RefinerName = "rules"
+    descriptions: Path | None = None
+
+    def describe(self, entries: Iterable[Entry]) -> list[Entry]:
+        texts: dict[AdapterKey, str] = {}
+        if self.descriptions is not None:
+            lines_read = records(self.descriptions, id=str, text=str)
+            texts = {key_of(line["id"]): line["text"] for line in lines_read}
+        every = [described_by(self.refiner, entry) for entry in entries]
+        return [
+            replace(entry, description=replace(entry.description, text=texts[entry.key]))
+            if entry.key in texts
+            else entry
+            for entry in every
+        ]
 
 
 DEFAULT_WAY = SelectionWay()
@@ -269,7 +287,7 @@ def run_selection(
     """Write the ranking, and the picks by name; return the table and the separations."""
     queries_read = read_queries(queries)
     with opened(values={"selection": {"policy": way.policy}}) as stylus:
-        fill(stylus, cards(catalogue), progress, way.refiner)
+        fill(stylus, cards(catalogue), progress, way)
         found = list(_runs(stylus, queries_read, progress))
     runs = [run for run, _ in found]
     write_ranking(runs, out)
@@ -337,17 +355,17 @@ def fill(
     stylus: Stylus,
     every: Iterable[AdapterCard],
     progress: Progress,
-    refiner: RefinerName = "rules",
+    way: SelectionWay = DEFAULT_WAY,
 ) -> None:
     left, done = iter(every), 0
     while batch := list(islice(left, _BATCH)):
         stylus.catalogue.refresh.take([Sighting(card=card) for card in batch])
         done += len(batch)
         progress.report("reading the catalogue", done)
-    if refiner != "rules":
+    if (way.refiner, way.descriptions) != ("rules", None):
         store = stylus.catalogue.store
         entries = [each.entry for each in store.changes(0) if each.entry is not None]
-        store.write(described_by(refiner, entry) for entry in entries)
+        store.write(way.describe(entries))
     stylus.catalogue.embed(progress)
 
 

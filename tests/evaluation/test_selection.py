@@ -9,7 +9,7 @@ import pytest
 from stylus_ext.core.card import AdapterKey
 from stylus_ext.core.errors import InvalidInput
 from stylus_ext.evaluation import selection
-from stylus_ext.evaluation.selection import cards, id_of, key_of
+from stylus_ext.evaluation.selection import SelectionWay, cards, id_of, key_of
 from tests.fakes import Watch
 
 ADAPTERS: list[dict[str, Any]] = [
@@ -66,6 +66,26 @@ QUERIES: list[dict[str, Any]] = [
 def write(path: Path, records: list[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     return path
+
+
+def test_the_refiner_and_a_file_of_descriptions_are_measured(tmp_path: Path) -> None:
+    gold = [{"id": "x:3"}]
+    asked = [{"id": "q", "prompt": "steam trains", "kind": "stylus-choice", "gold": gold}]
+    catalogue = write(tmp_path / "catalogue.jsonl", [{**ADAPTERS[1], "tags": []}, ADAPTERS[2]])
+    queries = write(tmp_path / "queries.jsonl", asked)
+    texts = [{"id": "x:3", "text": "Draws huge steam trains on long bridges."}]
+    file = write(tmp_path / "texts.jsonl", texts)
+    first = []
+    for way in (
+        SelectionWay("cosine", "none"),
+        SelectionWay("cosine"),
+        SelectionWay("cosine", descriptions=file),
+    ):
+        out = tmp_path / "ranking.jsonl"
+        selection.run_selection(catalogue, [queries], out, Watch(), way)
+        first += [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert first[-1]["ranking"][0] == "x:3"
+    assert len({one["score"] for one in first}) == len(first)
 
 
 def test_the_whole_way_with_the_real_encoder(tmp_path: Path) -> None:
