@@ -130,7 +130,11 @@ def run(
 ) -> Ran:
     """A command to its end; a traceback is never an answer."""
     process = start(folder, *words, extra=extra)
-    out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    try:
+        out, err = process.communicate(stdin, timeout=PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
     ran = Ran(process.returncode, out.decode("utf-8"), err.decode("utf-8", "replace"))
     assert "Traceback" not in ran.out + ran.err, ran
     return ran

@@ -544,10 +544,7 @@ def test_a_client_that_does_not_read_its_answer_is_given_up(
         connection.settimeout(30)
         connection.connect(place)
         connection.sendall(request.encode())
-        for _ in range(300):
-            if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                break
-            time.sleep(0.05)
+        time.sleep(2)  # ten times what the engine waits
         received = 0
         with suppress(ConnectionError):
             while piece := connection.recv(65536):
