@@ -40,4 +40,8 @@ def test_figures_marks_and_the_button(planner: Desk, browser: Browser) -> None:
         tab.part("measure").click()
         eventually(lambda: tab.part("detail_line").inner_text().strip(), tab.page)
         eventually(lambda: tab.part("measure").is_enabled(), tab.page)
-        assert planner.page_asks("jobs", {})["jobs"] == known
+        begun = [job for job in planner.page_asks("jobs", {})["jobs"] if job not in known]
+        # Whether the packages that measure are there depends on what else has run on this machine.
+        wanted = {"family": "sd1", "keys": [key], "settings": "f"}
+        can_measure = not planner.link.call("POST", "/v1/probes", wanted)["why_not"]
+        assert [job["name"] for job in begun] == ["probe"] * can_measure
