@@ -48,12 +48,15 @@ def waiting_in(pipe: int) -> Callable[[], int]:
     import select
     import termios
 
-    def look() -> int:
+    def waiting() -> int:
         there = array.array("i", [0])
         fcntl.ioctl(pipe, termios.FIONREAD, there)
-        if not there[0] and select.select([pipe], [], [], 0)[0]:
-            raise BrokenPipeError
         return there[0]
+
+    def look() -> int:
+        if not waiting() and select.select([pipe], [], [], 0)[0] and not waiting():
+            raise BrokenPipeError  # readable, and not because something came meanwhile
+        return waiting()
 
     return look
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def _unit_rows(rows: Features) -> Features:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-class PromptFit:
+class PromptFit(ABC):
     """The cosine of the prompt and the picture, times a factor."""
 
     better = HIGHER
@@ -123,8 +124,8 @@ class PromptFit:
         pairs = zip(texts, self._pictures.of(files, progress), strict=True)
         return [self._score(float(text_rows[text] @ row)) for text, row in pairs]
 
-    def _score(self, cosine: float) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _score(self, cosine: float) -> float: ...
 
 
 class ClipScore(PromptFit):
