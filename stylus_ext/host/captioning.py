@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 Ask = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 """Performs an operation of the engine."""
 _LONGEST_CAPTION = 5000
+_MOST_TARGETS = 10_000
+"""As many as the engine lists."""
 _LONGEST_EDGE = 1024
 _MOST_FAILURES = 3
 
@@ -46,7 +48,7 @@ class Captioning:
         """Ends after a round that has nothing new."""
         tried: set[str] = set()
         while True:
-            found = self.targets(most=200 + len(tried))["targets"]
+            found = self.targets(most=min(_MOST_TARGETS, 200 + len(tried)))["targets"]
             new = [target for target in found if target["key"] not in tried]
             if not new:
                 break

@@ -6,13 +6,14 @@ import base64
 import io
 import logging
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from stylus_ext.core.errors import Cancelled, Unavailable
+from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.probing import ProbePlace, ProbeSettings
 from stylus_ext.host.idle_work import FINISHED, Step, Steps
 
@@ -39,14 +40,20 @@ class ProbeWork:
         return len(self.loras) * len(list(self.settings.places()))
 
     def steps(self) -> Steps:
-        troubles: list[str] = []
+        measured, troubles, changed = 0, list[str](), list[str]()
         for lora in self.loras:
             about = {"key": lora["key"], "settings": asdict(self.settings)}
-            yield from self._pictures(lora, about)
-            probe = self.ask("measure", about)["probe"]
+            try:
+                yield from self._pictures(lora, about)
+                probe = self.ask("measure", about)["probe"]
+            except InvalidInput as problem:  # such as a file that was replaced meanwhile
+                logger.warning("%s was not measured: %s", lora["name"], problem)
+                changed.append(lora["name"])
+                continue
+            measured += 1
             if probe["trouble"]:
                 troubles.append(lora["name"])
-        return {"measured": len(self.loras), "troubles": troubles}
+        return {"measured": measured, "troubles": troubles, "not_measured": changed}
 
     def _pictures(
         self, lora: Mapping[str, Any], about: Mapping[str, Any]
@@ -54,7 +61,7 @@ class ProbeWork:
         missing = self.ask("probe_pictures", about)["missing"]
         own = [place for place in missing if place["weight"]]
         known = len(list(self.settings.places())) - len(own)
-        text, is_checked = f"Making pictures with {lora['name']}", False
+        text = f"Making pictures with {lora['name']}"
         yield Step(bool, text, counts=known, holds_queue=False)
         for place in missing:
             request = self.settings.request(ProbePlace(**place), lora["stem"])
@@ -65,9 +72,8 @@ class ProbeWork:
                 logger.warning("no picture with %s: %s", lora["name"], problem)
                 if not place["weight"]:
                     raise _no_picture() from problem
-                if not is_checked:
-                    yield from self._check(place, text)
-                is_checked, data = True, b""
+                yield from self._check(place, text)
+                data = b""
             self.ask(
                 "probe_picture",
                 {**about, **place, "data": base64.b64encode(data).decode("ascii")},
@@ -86,6 +92,22 @@ def _no_picture() -> Unavailable:
     return Unavailable("The WebUI could not make a picture without a LoRA. See the WebUI's log.")
 
 
+@contextmanager
+def _kept_prompt() -> Iterator[None]:
+    """Keep the file from which the WebUI restores the user's last prompt."""
+    from modules import paths
+
+    file = Path(paths.data_path) / "params.txt"
+    before = file.read_bytes() if file.is_file() else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            file.write_bytes(before)
+        else:
+            file.unlink(missing_ok=True)
+
+
 def make_picture(request: Mapping[str, Any]) -> bytes:
     """Make one picture as the WebUI's API does, without scripts; nothing is saved. PNG."""
     from modules import shared
@@ -99,7 +121,7 @@ def make_picture(request: Mapping[str, Any]) -> bytes:
         do_not_save_samples=True,
         do_not_save_grid=True,
     )
-    with closing(made) as p:
+    with closing(made) as p, _kept_prompt():
         shared.state.begin(job=_JOB)
         try:
             images = process_images(p).images

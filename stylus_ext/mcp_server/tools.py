@@ -137,6 +137,9 @@ def _plan_without_orders(engine: CallEngine, wanted: dict[str, Any]) -> dict[str
         if not refused:
             return found
         rejected += refused
+        # The further plans are by rules, so that a paid server is asked once.
+        selection = {**wanted["settings"].get("selection", {}), "composer": "rules"}
+        wanted = {**wanted, "settings": {**wanted["settings"], "selection": selection}}
     raise StylusError(
         "No plan without suspicious trigger words was found. Use the prompt as it is."
     )

@@ -89,7 +89,8 @@ def test_all_pictures_are_made_kept_and_measured(idle: IdleWork) -> None:
     engine, maker = Engine(), Maker()
     work = begun(idle, engine, maker)
     assert work.ended.wait(LONG_S)
-    assert (work.state, work.result) == ("done", {"measured": 2, "troubles": []})
+    assert work.state == "done"
+    assert work.result == {"measured": 2, "troubles": [], "not_measured": []}
     assert work.done == work.total == 2 * EACH
     assert len(maker.requests) == BASES + 2 * EACH
     assert engine.measured == ["medium", "strong"]
@@ -124,8 +125,39 @@ def test_a_lora_with_which_no_picture_is_made_is_at_fault(idle: IdleWork) -> Non
     maker.before = fail
     work = begun(idle, engine, maker)
     assert work.ended.wait(LONG_S)
-    assert work.result == {"measured": 2, "troubles": ["medium"]}
-    assert len(maker.requests) == BASES + 2 * EACH + 1
+    assert work.result == {"measured": 2, "troubles": ["medium"], "not_measured": []}
+    assert len(maker.requests) == BASES + 2 * EACH + EACH
+
+
+def test_a_webui_that_fails_later_is_not_held_against_the_lora(idle: IdleWork) -> None:
+    engine, maker = Engine(), Maker()
+
+    def fail(request: Mapping[str, Any]) -> None:
+        is_medium = "<lora:medium" in request["prompt"]
+        if is_medium or len(maker.requests) > BASES + 4:
+            raise RuntimeError("out of memory")
+
+    maker.before = fail
+    work = begun(idle, engine, maker)
+    assert work.ended.wait(LONG_S)
+    assert work.state == "failed"
+    assert not engine.measured
+    assert list(engine.kept["medium"].values()).count("") == 2
+
+
+def test_a_lora_that_changes_meanwhile_leaves_the_others(idle: IdleWork) -> None:
+    engine, maker = Engine(), Maker()
+    ask = engine.ask
+
+    def changed(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+        if name == "measure" and payload["key"] == "medium":
+            raise InvalidInput("another file")
+        return ask(name, payload)
+
+    engine.ask = changed  # type: ignore[method-assign]
+    work = begun(idle, engine, maker)
+    assert work.ended.wait(LONG_S)
+    assert work.result == {"measured": 1, "troubles": [], "not_measured": ["medium"]}
 
 
 def test_a_webui_that_makes_no_picture_at_all_ends_the_work(idle: IdleWork) -> None:
@@ -160,6 +192,11 @@ def test_a_picture_is_made_as_the_api_makes_it(
     Host(tmp_path, monkeypatch)
     from stylus_ext.host.probing import make_picture
 
+    paths = SimpleNamespace(data_path=str(tmp_path))
+    monkeypatch.setitem(sys.modules, "modules.paths", paths)
+    monkeypatch.setattr(sys.modules["modules"], "paths", paths, raising=False)
+    last_prompt = tmp_path / "params.txt"
+    last_prompt.write_text("the user's", "utf-8")
     made: list[Processing] = []
     state: Any = sys.modules["modules.shared"].state
     calls: list[str] = []
@@ -175,6 +212,7 @@ def test_a_picture_is_made_as_the_api_makes_it(
 
     def process_images(p: Processing) -> Any:
         made.append(p)
+        last_prompt.write_text("a probe's", "utf-8")
         return SimpleNamespace(images=[Image.new("RGB", (8, 8), "red")])
 
     module = SimpleNamespace(
@@ -187,6 +225,7 @@ def test_a_picture_is_made_as_the_api_makes_it(
     assert request.items() <= fields.items()
     assert fields["do_not_save_samples"] is fields["do_not_save_grid"] is True
     assert made[0].is_closed
+    assert last_prompt.read_text("utf-8") == "the user's"
     assert calls[-1] == "end"
     monkeypatch.setattr(state, "interrupted", True, raising=False)
     with pytest.raises(Cancelled):

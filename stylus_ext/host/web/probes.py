@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stylus_ext.core.errors import InvalidInput, Unavailable
+from stylus_ext.core.errors import Cancelled, InvalidInput, Unavailable
 from stylus_ext.core.family import UNKNOWN
 from stylus_ext.core.probing import ProbeSettings, usual_side
 from stylus_ext.host import compat
@@ -41,13 +41,25 @@ def start(request: ActionRequest, arguments: Mapping[str, Any]) -> Payload:
     found = ask("probes", wanted)
     if found["why_not"]:
         raise Unavailable(str(found["why_not"]))
-    if keys and not found["entries"]:
-        raise InvalidInput("It has no file for the base model of this checkpoint.")
-    loras = [row for row in found["entries"] if keys or not row["measured"]]
-    work = ProbeWork(ask, settings, loras, make_picture)
+    listed = set(compat.listed_stems())
+    entries = [row for row in found["entries"] if row["stem"] in listed]
+    if keys and not entries:
+        raise InvalidInput("This WebUI lists no file of it for the base model of this checkpoint.")
+    loras = [row for row in entries if keys or not row["measured"]]
+
+    def make(wanted: Mapping[str, Any]) -> bytes:
+        if _checkpoint() != settings.checkpoint:
+            raise Cancelled("The checkpoint was changed, so measuring stopped.")
+        return make_picture(wanted)
+
+    work = ProbeWork(ask, settings, loras, make)
     return idle_work().start(NAME, work.steps(), work.pictures or None).as_json()
 
 
 def probe_settings(family: str) -> ProbeSettings:
     side = usual_side(family)
-    return ProbeSettings(str(compat.option("sd_model_checkpoint", "") or ""), side, side)
+    return ProbeSettings(_checkpoint(), side, side)
+
+
+def _checkpoint() -> str:
+    return str(compat.option("sd_model_checkpoint", "") or "")
