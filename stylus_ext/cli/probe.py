@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from stylus_ext.core.probing import ProbeSettings, usual_side
 from stylus_ext.core.settings import Settings
 from stylus_ext.environment.machine import data_folder
 from stylus_ext.evaluation.pictures.metrics.features import EfficientNetFeatures
-from stylus_ext.evaluation.pictures.webui import WebUi
+from stylus_ext.evaluation.pictures.webui import LOGIN_VARIABLE, WebUi
 from stylus_ext.evaluation.probes.run import Ask, Prober, ProbeReport
 
 SettingsFor = Callable[[Path, Namespace], Settings]
@@ -86,7 +87,8 @@ def _run(arguments: Namespace, settings_for: SettingsFor) -> int:
         raise InvalidInput("Name the running WebUI with --webui, such as http://127.0.0.1:7860.")
     folder = data_folder(arguments.data_dir)
     line = ProgressLine()
-    webui = WebUi(arguments.webui, tries=1)  # a LoRA may make every picture fail
+    # One try, since a LoRA may make every picture fail.
+    webui = WebUi(arguments.webui, tries=1, login=os.environ.get(LOGIN_VARIABLE, ""))
     try:
         with contextlib.redirect_stdout(sys.stderr):
             webui.check()

@@ -90,7 +90,7 @@ class DiffusersMaker:
             image = self._image(fields)
         except RuntimeError as error:  # out of memory among others
             raise Unavailable(
-                f"diffusers could not make the picture: {reason_of(str(error).splitlines()[0])}."
+                f"diffusers could not make the picture: {reason_of(_first_line(error))}."
                 " Run this again, or with a smaller --width and --height."
             ) from error
         seconds = time.monotonic() - started
@@ -184,7 +184,7 @@ class DiffusersMaker:
                 str(file.parent), weight_name=file.name, adapter_name=adapter, local_files_only=True
             )
         except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
-            reason = reason_of(str(error).strip().splitlines()[0])
+            reason = reason_of(_first_line(error))
             raise InvalidInput(
                 f"diffusers cannot load {file}: {reason}. Move it out of the folder."
             ) from error
@@ -219,7 +219,7 @@ def _load(model: DiffusersModel) -> Any:
     try:
         pipeline = _of_folder(model, device) if model.path.is_dir() else _of_file(model, device)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
-        reason = reason_of((str(error).strip() or type(error).__name__).splitlines()[0])
+        reason = reason_of(_first_line(error))
         raise InvalidInput(
             f"{model.path} cannot be loaded: {reason}. Give a folder in the format of diffusers, or"
             " a safetensors file with --diffusers-config DIR."
@@ -344,3 +344,7 @@ def _infotext(fields: Mapping[str, Any], model: str) -> str:
     negative = fields["negative_prompt"]
     lines = [fields["prompt"], *([f"Negative prompt: {negative}"] if negative else []), stated]
     return "\n".join(lines)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -84,7 +84,9 @@ class PictureFolder:
         if file.exists():
             found = self.read_settings()
             changed = sorted(name for name in wanted if wanted[name] != found.get(name))
-            if changed:
+            if changed and not (self.plans() or self.pictures()):
+                self._begin(wanted)
+            elif changed:
                 raise InvalidInput(
                     f"{self.folder} has a run with other settings ({', '.join(changed)}). Name"
                     " another folder with --out."
@@ -173,7 +175,7 @@ def append_line(file: Path, value: Mapping[str, Any]) -> None:
             opened.seek(-1, os.SEEK_END)
             if opened.read(1) != b"\n":
                 opened.write(b"\n")
-        opened.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+        opened.write(json.dumps(value).encode() + b"\n")
         opened.flush()
         os.fsync(opened.fileno())
 

@@ -66,8 +66,6 @@ VLM_JUDGE: Mapping[str, tuple[int, int, int]] = {
     "diversity": (35, 40, 25),
 }
 """The percentages of wins, ties and losses of Stylus by GPT-4V."""
-PLANNING_SECONDS = 12.1
-"""Retriever, composer and loading of adapters, for a request."""
 
 
 def clip_and_fid(arm: str, cfg: float) -> tuple[float, float] | None:

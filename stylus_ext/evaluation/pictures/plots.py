@@ -62,7 +62,7 @@ def _pareto(report: Mapping[str, Any]) -> Plot | None:
 def _points(report: Mapping[str, Any], arm: str, distance: str) -> list[tuple[float, float, float]]:
     """Distance, CLIPScore and CFG scale of each scale that has both."""
     found = []
-    for scale in report["scales"]:
+    for scale in sorted(report["scales"], key=lambda each: each["cfg"]):
         of_arm = {each["name"]: each["arms"].get(arm) for each in scale["metrics"]}
         across, up = of_arm.get(distance), of_arm.get(CLIP_SCORE)
         if across and up:
@@ -111,7 +111,18 @@ def _over_scales(report: Mapping[str, Any]) -> Plot:
     )
 
 
-_COLOUR_NAMES = ("blue", "orange", "green", "red", "purple", "brown", "pink", "grey")
+_COLOUR_NAMES = (
+    "blue",
+    "orange",
+    "green",
+    "red",
+    "purple",
+    "brown",
+    "pink",
+    "grey",
+    "olive",
+    "cyan",
+)
 
 
 def _figure(rows: int, columns: int) -> tuple[Any, list[Any]]:

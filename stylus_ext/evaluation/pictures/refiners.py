@@ -5,6 +5,7 @@ A catalogue lies beside the run and is made once, from a copy of the user's, whi
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -51,6 +52,7 @@ def refiner_catalogue(
     if not (folder / NAME).exists():
         _copy(user_folder / NAME, folder / NAME)
     stylus = open_stylus(folder, settings)
+    is_refused = False
     try:
         stylus.catalogue.load_starter(progress)
         store = stylus.catalogue.store
@@ -58,11 +60,17 @@ def refiner_catalogue(
         if lora_dirs:
             stylus.catalogue.index_folders(lora_dirs, progress)
         entries = [entry for entry in _entries(stylus) if entry.files]
-        _check(refiner, entries, stylus)
-        store.write([_described(refiner, entry, stylus) for entry in entries])
+        job = CaptionCatalogue(store, user_folder, stylus.catalogue.write_lock)
+        _check(refiner, entries, job)
+        store.write([_described(refiner, entry, job) for entry in entries])
         stylus.catalogue.embed(progress)
+    except InvalidInput:
+        is_refused = True
+        raise
     finally:
         stylus.close()
+        if is_refused:  # the next try copies the user's catalogue anew
+            shutil.rmtree(folder, ignore_errors=True)
     write_file(folder / _COMPLETE, refiner, durable=True)
     return folder
 
@@ -86,13 +94,13 @@ def _entries(stylus: Stylus) -> Iterator[Entry]:
     yield from (change.entry for change in changes if change.entry is not None)
 
 
-def _check(refiner: RefinerName, entries: Sequence[Entry], stylus: Stylus) -> None:
+def _check(refiner: RefinerName, entries: Sequence[Entry], job: CaptionCatalogue) -> None:
     """Refuse a refiner that has described nothing here: its arm would be that of the rules."""
     if not entries:
         raise InvalidInput("There are no adapters on disk. Name their folder with --lora-dir.")
     if refiner in _ALWAYS or any(refiner_of(entry.description) == refiner for entry in entries):
         return
-    if refiner == "captions" and any(_captions(entry, stylus) for entry in entries):
+    if refiner == "captions" and any(_captions(entry, job) for entry in entries):
         return
     raise InvalidInput(
         f"No adapter on disk has a description by the refiner {refiner!r}. Make them first, or"
@@ -100,12 +108,10 @@ def _check(refiner: RefinerName, entries: Sequence[Entry], stylus: Stylus) -> No
     )
 
 
-def _described(refiner: RefinerName, entry: Entry, stylus: Stylus) -> Entry:
-    captions = _captions(entry, stylus) if refiner == "captions" else ()
+def _described(refiner: RefinerName, entry: Entry, job: CaptionCatalogue) -> Entry:
+    captions = _captions(entry, job) if refiner == "captions" else ()
     return described_by(refiner, entry, captions)
 
 
-def _captions(entry: Entry, stylus: Stylus) -> Sequence[dict[str, str]]:
-    catalogue = stylus.catalogue
-    job = CaptionCatalogue(catalogue.store, stylus.folder, catalogue.write_lock)
+def _captions(entry: Entry, job: CaptionCatalogue) -> Sequence[dict[str, str]]:
     return [dict(each) for each in job.captions(entry)]

@@ -90,6 +90,7 @@ def make_pictures(
     made = {each.place: each for each in folder.pictures()}
     places = list(run.places())
     missing = [place for place in places if place not in made]
+    checkpoint = next((each.checkpoint for each in made.values() if each.checkpoint), "")
     for done, place in enumerate(missing, len(places) - len(missing)):
         progress.report("Making pictures", done, len(places))
         arm, prompt, _, _ = place
@@ -97,7 +98,8 @@ def make_pictures(
         if texts is None:
             texts = plans[arm, prompt] = writer.write(arm, prompt, run.prompts[prompt])
             folder.add_plan(texts)
-        made[place] = _make(run, folder, texts, place, (starts, maker))
+        made[place] = _make(run, folder, texts, place, (starts, maker, checkpoint))
+        checkpoint = checkpoint or made[place].checkpoint
     progress.report("Making pictures", len(places), len(places))
     return [made[place] for place in places]
 
@@ -107,10 +109,10 @@ def _make(
     folder: PictureFolder,
     texts: ArmTexts,
     place: Place,
-    how: tuple[Starts, PictureMaker],
+    how: tuple[Starts, PictureMaker, str],
 ) -> ArmPicture:
     arm, prompt, number, cfg = place
-    starts, maker = how
+    starts, maker, checkpoint = how
     seed = run.seeds[number]
     fields = {
         **run.fields,
@@ -125,6 +127,11 @@ def _make(
         raise InvalidInput(
             f"The WebUI used seed {received.seed} in place of {seed}. Switch off scripts that"
             " change seeds."
+        )
+    if checkpoint and received.checkpoint not in ("", checkpoint):
+        raise InvalidInput(
+            f"The checkpoint is {received.checkpoint} now, and was {checkpoint}. Choose that again,"
+            " or name another folder with --out."
         )
     file = folder.write_picture(place, received.data)
     made = ArmPicture(

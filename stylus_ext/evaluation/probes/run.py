@@ -30,6 +30,8 @@ class IdleWebUi(Protocol):
 
     def loras(self) -> list[str] | None: ...
 
+    def checkpoint(self) -> str: ...
+
     def generate(self, fields: Mapping[str, Any]) -> ReceivedPicture: ...
 
 
@@ -98,7 +100,7 @@ class Prober:
         self, pictures: ProbePictures, settings: ProbeSettings, row: Mapping[str, Any]
     ) -> int:
         """Make the pictures that are missing; returns their number."""
-        lora, fails = row["file"], False
+        lora = row["file"]
         places = [*settings.bases(), *settings.places()]
         missing = [place for place in places if not pictures.has(place, lora)]
         for number, place in enumerate(missing):
@@ -110,9 +112,12 @@ class Prober:
             except NoPicture:
                 if not place.weight:
                     raise
-                if not fails:
-                    self._check(settings, place)
-                fails, data = True, None
+                self._check(settings, place)
+                data = None
+            if self.webui.checkpoint() != settings.checkpoint:
+                raise InvalidInput(
+                    f"The checkpoint was changed. Choose {settings.checkpoint} again to go on."
+                )
             pictures.keep(place, lora, data)
         return len(missing)
 

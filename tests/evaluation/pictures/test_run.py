@@ -249,6 +249,26 @@ def test_another_run_in_the_folder_is_refused(tmp_path: Path, url: str, planner:
             make(tmp_path / name, url, planner)
 
 
+def test_pictures_of_another_checkpoint_are_refused(
+    tmp_path: Path, url: str, planner: Planner, double: WebUiDouble
+) -> None:
+    made = make(tmp_path / "out", url, planner)
+    last = made[-1]
+    (tmp_path / "out" / last.file).unlink()
+    double.checkpoint = "another"
+    with pytest.raises(InvalidInput):
+        make(tmp_path / "out", url, planner)
+    double.checkpoint = "tiny"
+    assert {each.checkpoint for each in make(tmp_path / "out", url, planner)} == {"tiny"}
+
+
+def test_a_run_without_pictures_and_plans_may_change(
+    tmp_path: Path, url: str, planner: Planner
+) -> None:
+    PictureFolder(tmp_path / "out").open(replace(RUN, debias="another").settings())
+    assert make(tmp_path / "out", url, planner)
+
+
 @pytest.mark.parametrize("status", [500, 0])
 def test_what_is_made_stays_when_the_webui_dies(
     tmp_path: Path, url: str, double: WebUiDouble, planner: Planner, status: int

@@ -32,7 +32,7 @@ class WebUiDouble:
         self.paths: list[str] = []
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {
-            "options": {"sd_model_checkpoint": "tiny"},
+            "options": lambda: {"sd_model_checkpoint": self.checkpoint},
             "scripts": {"txt2img": ["stylus"], "img2img": []},
             "loras": [{"name": "Ink", "alias": "Ink", "path": "C:\\loras\\ink_v1.safetensors"}],
             **options,
@@ -40,6 +40,7 @@ class WebUiDouble:
         self.before: Callable[[int], None] = lambda _: None
         self.draw = draw
         self.login = ""
+        self.checkpoint: str = "tiny"
         self._guard = threading.Lock()
 
     def check_login(self, header: str | None) -> None:
@@ -60,7 +61,11 @@ class WebUiDouble:
             number = len(self.requests)
         self.before(number)
         picture = base64.b64encode(self.draw(body["prompt"], body["seed"])).decode()
-        info = {"seed": body["seed"], "sd_model_name": "tiny", "infotexts": [body["prompt"]]}
+        info = {
+            "seed": body["seed"],
+            "sd_model_name": self.checkpoint,
+            "infotexts": [body["prompt"]],
+        }
         return {"images": [picture], "info": json.dumps(info)}
 
 

@@ -236,6 +236,16 @@ def test_without_the_packages_no_picture_is_made(
     assert not double.requests
 
 
+def test_no_picture_of_another_checkpoint_is_kept(
+    double: ProbedWebUi, url: str, tmp_path: Path
+) -> None:
+    double.checkpoint = "another"
+    asked = Asked()
+    with pytest.raises(InvalidInput):
+        run_with(double, url, tmp_path, asked)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
 @pytest.mark.long
 def test_the_family_has_to_be_known(data: Path, url: str, double: ProbedWebUi) -> None:
     words = [word for word in command(data, url) if word not in ("--family", "sd1")]

@@ -94,9 +94,12 @@ def opened(file: Path) -> Image.Image:
 
 def png_of_same_size(file: Path, partner: Path) -> bytes:
     """The picture as PNG; a size that only one of two arms has would give the arm away."""
+    from PIL import ImageOps
+
     picture, other = opened(file), opened(partner)
     if picture.size != other.size:
-        picture.thumbnail((min(picture.width, other.width), min(picture.height, other.height)))
+        size = min(picture.width, other.width), min(picture.height, other.height)
+        picture = ImageOps.fit(picture, size)
     data = BytesIO()
     picture.save(data, "PNG", compress_level=1)
     return data.getvalue()

@@ -53,7 +53,8 @@ def trials_of(judge: str, pairs: Sequence[PicturePair], repeated: float) -> list
         pair.id: place % 2 == 0 for found in by_arm.values() for place, pair in enumerate(found)
     }
     ordered = sorted(pairs, key=lambda pair: order_of(f"order {judge} {pair.id}"))
-    again = sorted(pairs, key=lambda pair: order_of(f"again {judge} {pair.id}"))
+    early = ordered[: max(0, len(pairs) - _SOONEST)]  # others must follow before the repeat
+    again = sorted(early, key=lambda pair: order_of(f"again {judge} {pair.id}"))
     chosen = {pair.id for pair in again[: round(repeated * len(pairs))]}
     placed = []
     for place, pair in enumerate(ordered):

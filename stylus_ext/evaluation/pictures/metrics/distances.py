@@ -101,6 +101,9 @@ def _sum_of_singular_values(rows: Matrix) -> float:
     return float(np.sqrt(np.clip(np.linalg.eigvalsh(small), 0, None)).sum())
 
 
+_BLOCK = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class KernelDistance:
     """The squared maximum mean discrepancy; `unbiased` leaves out each picture with itself."""
@@ -113,9 +116,7 @@ class KernelDistance:
         place = {unit: number for number, unit in enumerate(units)}
         sizes = np.array([len(rows) for rows in units.values()])
         between, itself, to_real = self._sums(real, list(units.values()))
-        own_real = self.kernel(real, real)
-        left_out = float(np.trace(own_real)) if self.unbiased else 0.0
-        of_real = (float(own_real.sum()) - left_out) / self._pairs(len(real))
+        of_real = self._sum_of_real(real) / self._pairs(len(real))
 
         def value(chosen: Sequence[Unit]) -> float:
             places = [place[unit] for unit in chosen]
@@ -127,6 +128,16 @@ class KernelDistance:
             return self.factor * (own / self._pairs(count) + of_real - 2 * cross)
 
         return value
+
+    def _sum_of_real(self, real: Matrix) -> float:
+        """In blocks, since tens of thousands of pictures are no rare reference."""
+        total = 0.0
+        for start in range(0, len(real), _BLOCK):
+            block = self.kernel(real[start : start + _BLOCK], real)
+            total += float(block.sum())
+            if self.unbiased:
+                total -= float(np.trace(block, offset=start))
+        return total
 
     def _pairs(self, count: int) -> int:
         return count * (count - 1 if self.unbiased else count)
