@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn import Config
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from stylus_ext.environment.engine_link import PROOF_PATH, proof_of
@@ -29,6 +30,7 @@ LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 OPEN_PATHS = frozenset({"/health", "/ready"})
 """Answered without a token; they say nothing but whether the engine works."""
 _LONGEST_MESSAGE = 2000
+_SHUTDOWN_S = 5
 _SHORTEST_NONCE, _LONGEST_NONCE = 32, 256
 
 
@@ -223,3 +225,18 @@ def limited_body(headers: Headers, receive: Receive) -> Receive:
 
 def error_answer(status: int, code: str, message: str) -> JsonAnswer:
     return JsonAnswer({"error": {"code": code, "message": message[:_LONGEST_MESSAGE]}}, status)
+
+
+def server_config(app: ASGIApp, *, lifespan: str = "off") -> Config:
+    """The settings of a server that gives up idle clients and says nothing of itself."""
+    return Config(
+        app,
+        http=ImpatientProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        ws="none",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_S,
+    )

@@ -35,7 +35,6 @@ LOG_FILE = "engine.log"
 LARGEST_LOG = 1_000_000
 OLD_LOGS = 3
 _SHORTEST_TOKEN = 16
-_SHUTDOWN_S = 5
 _CHECK_INTERVAL_S = 1.0
 _EXIT_GRACE_S = 20.0
 _END_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -184,7 +183,7 @@ def _ended_by_signals(server: Any) -> Iterator[None]:
 def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any:
     import uvicorn
 
-    from stylus_ext.engine.access import ImpatientProtocol
+    from stylus_ext.engine.access import server_config
     from stylus_ext.engine.server import HttpApi
 
     class Server(uvicorn.Server):  # type: ignore[misc]  # mypy sees no types of uvicorn
@@ -202,18 +201,7 @@ def _server(stylus: Stylus, jobs: Jobs, token: str, lifecycle: Lifecycle) -> Any
         server.should_exit = True
 
     api = HttpApi(stylus, jobs, stop)
-    config = uvicorn.Config(
-        api.app(token, lifecycle.used),
-        http=ImpatientProtocol,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_S,
-    )
-    server = Server(config)
+    server = Server(server_config(api.app(token, lifecycle.used)))
     lifecycle.attach(end, lambda: any(job.state not in FINISHED for job in jobs.all()))
     return server
 

@@ -22,12 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from stylus_ext.core.errors import StoreProblem
 from stylus_ext.core.files import write_file
 from stylus_ext.engine.access import (
-    ImpatientProtocol,
     RequestRefused,
     admit_host,
     admit_origin,
     admit_token,
     limited_body,
+    server_config,
 )
 from stylus_ext.engine.serve import checked_token
 
@@ -35,7 +35,6 @@ TOKEN_VARIABLE = "STYLUS_MCP_TOKEN"  # noqa: S105
 TOKEN_FILE = "mcp-token"  # noqa: S105
 PATH = "/mcp"
 _MOST_SESSIONS = 100
-_SHUTDOWN_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +105,4 @@ def serve_http(app: ASGIApp, listener: socket.socket, ready: Callable[[str], Non
             host, port = listener.getsockname()[:2]
             ready(f"http://{host}:{port}{PATH}")
 
-    config = uvicorn.Config(
-        app,
-        http=ImpatientProtocol,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        ws="none",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_S,
-    )
-    Announced(config).run(sockets=[listener])
+    Announced(server_config(app, lifespan="on")).run(sockets=[listener])

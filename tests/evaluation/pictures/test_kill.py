@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from stylus_ext.evaluation.pictures.manifest import PictureFolder
-from tests.engine_process import PATIENCE_S, run, start
+from tests.engine_process import run, start
 from tests.evaluation.pictures.test_run import saved
-from tests.evaluation.pictures.webui_double import WebUiDouble, running
+from tests.evaluation.pictures.webui_double import HeldPicture, WebUiDouble, running
 
 COUNT = 8
 
@@ -36,26 +33,11 @@ def test_a_stopped_run_keeps_every_picture_and_resumes(tmp_path: Path, way: str)
     if way == "interrupt" and sys.platform == "win32":
         pytest.skip("Windows has no such signal for one process")
     double = WebUiDouble()
-    reached, go_on = threading.Event(), threading.Event()
-
-    def hold(number: int) -> None:
-        if number == 5:
-            reached.set()
-            go_on.wait(PATIENCE_S)
-
-    double.before = hold
+    held = HeldPicture(double, 5)
     with running(double) as url:
         words = words_of(tmp_path, url)
         process = start(tmp_path / "data", *words)
-        assert reached.wait(PATIENCE_S)
-        if way == "kill":
-            process.kill()
-        else:
-            os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=PATIENCE_S)
-        go_on.set()
-        assert process.returncode != 0
-        assert b"Traceback" not in errors
+        held.stop(process, way)
         kept = PictureFolder(tmp_path / "out").pictures()
         assert len(kept) == 4
         assert run(tmp_path / "data", *words, "--json").code == 0

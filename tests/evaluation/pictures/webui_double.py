@@ -6,6 +6,9 @@ import base64
 import colorsys
 import hashlib
 import json
+import os
+import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.engine_process import PATIENCE_S
 from tests.local_server import serve
 
 COLOURS = {"red": 0.0, "green": 1 / 3, "blue": 2 / 3}
@@ -136,3 +140,29 @@ def double() -> WebUiDouble:
 def url(double: WebUiDouble) -> Iterator[str]:
     with running(double) as address:
         yield address
+
+
+class HeldPicture:
+    """Holds the picture of this number, in which a command is stopped."""
+
+    def __init__(self, double: WebUiDouble, number: int) -> None:
+        self._number = number
+        self._reached, self._go_on = threading.Event(), threading.Event()
+        double.before = self._hold
+
+    def _hold(self, number: int) -> None:
+        if number == self._number:
+            self._reached.set()
+            self._go_on.wait(PATIENCE_S)
+
+    def stop(self, process: subprocess.Popen[bytes], way: str) -> None:
+        """Stop the command by "kill" or "interrupt"; it ends with an error and no traceback."""
+        assert self._reached.wait(PATIENCE_S)
+        if way == "kill":
+            process.kill()
+        else:
+            os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE_S)
+        self._go_on.set()
+        assert process.returncode != 0
+        assert b"Traceback" not in errors

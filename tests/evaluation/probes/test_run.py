@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,8 +19,8 @@ from stylus_ext.engine.operations.table import perform
 from stylus_ext.engine.stylus import Stylus, open_stylus
 from stylus_ext.evaluation.probes.run import Prober, ProbeReport
 from tests.embedding_server import EmbeddingServer
-from tests.engine_process import PATIENCE_S, ROOT, endpoint_settings, make_folder
-from tests.evaluation.pictures.webui_double import running
+from tests.engine_process import ROOT, endpoint_settings, make_folder
+from tests.evaluation.pictures.webui_double import HeldPicture, running
 from tests.evaluation.probes.probed import NAMES, SCALES, CellFeatures, ProbedWebUi
 from tests.lora_files import write_lora
 
@@ -127,29 +124,14 @@ def test_a_stopped_run_keeps_every_picture_and_resumes(
 ) -> None:
     if way == "interrupt" and sys.platform == "win32":
         pytest.skip("Windows has no such signal for one process")
-    reached, go_on = threading.Event(), threading.Event()
-    held = AT_ONCE + 3
-
-    def hold(number: int) -> None:
-        if number == held:
-            reached.set()
-            go_on.wait(PATIENCE_S)
-
-    double.before = hold
+    number = AT_ONCE + 3
+    held = HeldPicture(double, number)
     process = subprocess.Popen(
         command(data, url, "--lora", "medium"), cwd=ROOT, stderr=subprocess.PIPE
     )
-    assert reached.wait(PATIENCE_S)
-    if way == "kill":
-        process.kill()
-    else:
-        os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=PATIENCE_S)
-    go_on.set()
-    assert process.returncode != 0
-    assert b"Traceback" not in errors
+    held.stop(process, way)
     kept = list((data / "probes").rglob("*.png"))
-    assert len(kept) == held - 1
+    assert len(kept) == number - 1
     assert set(probed(data, url, "--lora", "medium")["measured"]) == {"medium"}
     asked = Counter((request["prompt"], request["seed"]) for request in double.requests)
     assert sorted(asked.values()) == [1] * (AT_ONCE + EACH - 1) + [2]
